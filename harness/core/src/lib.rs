@@ -1,0 +1,7 @@
+//! unplug: crash-consistency testing for anything that keeps promises across a crash.
+
+pub mod materialise;
+pub mod plain;
+pub mod report;
+pub mod subject;
+pub mod trace;

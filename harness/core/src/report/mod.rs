@@ -1,0 +1,108 @@
+//! Results as data. Field names are the JSON report's interface (`format` 1).
+
+use serde::{Deserialize, Serialize};
+
+/// How a scenario ended, or is declared to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// No violation in any crash state.
+    Held,
+    /// At least one violation.
+    Violated,
+    /// A budget or limit ended the work before it was done, without a violation.
+    Incomplete,
+}
+
+/// The part of the work that a report covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// One-based.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
+}
+
+/// The whole report of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Version of this format: 1.
+    pub format: u32,
+    /// Version of the program.
+    pub version: String,
+    /// The seed of everything random in the run.
+    pub seed: u64,
+    /// Which shard of the work this is.
+    pub shard: Shard,
+    /// One object per scenario and model.
+    pub scenarios: Vec<ScenarioReport>,
+}
+
+/// The result of one scenario under one model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioReport {
+    /// The scenario's name.
+    pub name: String,
+    /// The subject's name.
+    pub subject: String,
+    /// The persistence model's name.
+    pub model: String,
+    /// The verdict that the scenario declares for this model.
+    pub expected: Verdict,
+    /// The verdict that came out.
+    pub verdict: Verdict,
+    /// The planted bug's id.
+    pub bug: Option<String>,
+    /// Operations in the workload.
+    pub ops: u64,
+    /// Crash points considered.
+    pub crash_points: u64,
+    /// Crash points of which every legal state was covered.
+    pub exhausted: u64,
+    /// Crash points that were sampled past their cap.
+    pub probed: u64,
+    /// Crash points that were not, or not fully, explored.
+    pub unexplored: u64,
+    /// Opens of the subject, nested ones included.
+    pub recoveries: u64,
+    /// The recovery (counted from 1, in canonical order) that showed the first violation.
+    pub first_violation_recovery: Option<u64>,
+    /// log2 of the number of legal disk states, summed over the crash points.
+    pub states_log2: f64,
+    /// The same for the crash point with the most.
+    pub states_log2_max: f64,
+    /// Whether those counts are exact, not lower bounds.
+    pub states_exact: bool,
+    /// Time taken; the only field that differs between two runs with the same seed.
+    pub seconds: f64,
+    /// What went wrong.
+    pub violations: Vec<Violation>,
+}
+
+/// One violation, confirmed on a materialised disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The oracle check that failed: `durability`, `epoch`, `refusal`, `stability`, `liveness`, `leak`,
+    /// `panic`, `hang`, `determinism`.
+    pub check: String,
+    /// The kind of crash: `power-loss`, `kill`, `kill-then-power-loss`, `none`.
+    pub kind: String,
+    /// The injected fault, if any.
+    pub fault: Option<String>,
+    /// Position of the (first) crash in the workload's trace.
+    pub crash_point: u32,
+    /// Number of crashes: 1, or more when recovery was crashed too.
+    pub depth: u32,
+    /// Every model that permits it.
+    pub models: Vec<String>,
+    /// Equal for findings that are the same bug.
+    pub signature: String,
+    /// Source lines of the calls that matter, `file:line`.
+    pub source: Vec<String>,
+    /// Shows it again: `unplug repro TOKEN`.
+    pub token: String,
+    /// For people, a line each.
+    pub story: Vec<String>,
+    /// The sync that would have prevented it, if known.
+    pub advice: Option<String>,
+}

@@ -1,0 +1,80 @@
+//! What a user brings: a store under test, and its model in plain Rust.
+
+use std::fmt::{Debug, Display};
+use std::path::Path;
+use std::sync::Arc;
+
+use unplug_vfs::Vfs;
+
+/// Any error of a subject; its text goes into reports.
+pub type SubjectError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It took effect.
+    Acknowledged {
+        /// Whether the subject promises that this operation, and every one acknowledged before it, survives
+        /// any crash from now on.
+        durable: bool,
+    },
+    /// It provably had no effect, and never will.
+    Refused(String),
+    /// It failed and may have been applied, now or after any later crash.
+    Unknown(String),
+}
+
+/// A store under test.
+///
+/// `Op` is one operation of a workload: it parses from a line of text and prints back to it, so that
+/// scenarios are readable files. `State` is what the store is supposed to hold: the model.
+pub trait Subject: Send + Sync {
+    /// One operation.
+    type Op: Clone + Debug + Display + Send + Sync;
+    /// The model's state; two states are the same if they are equal.
+    type State: Clone + Debug + Eq + Send + Sync;
+    /// A running store. Dropping it without [`close`](Subject::close) is what a kill does.
+    type Store;
+
+    /// Parses one line of a workload. The message says what was expected.
+    fn parse_op(&self, line: &str) -> Result<Self::Op, String>;
+
+    /// Opens the store below `root`, creating it if it is not there; runs its recovery.
+    fn open(&self, vfs: Arc<dyn Vfs>, root: &Path) -> Result<Self::Store, SubjectError>;
+
+    /// Runs one operation.
+    fn execute(&self, store: &mut Self::Store, op: &Self::Op) -> Outcome;
+
+    /// Reads everything the store holds.
+    fn read(&self, store: &mut Self::Store) -> Result<Self::State, SubjectError>;
+
+    /// Closes the store in order. The default drops it.
+    fn close(&self, store: Self::Store) -> Result<(), SubjectError> {
+        drop(store);
+        Ok(())
+    }
+
+    /// The state of a new store.
+    fn initial_state(&self) -> Self::State;
+
+    /// What `op` does to the model.
+    fn apply(&self, state: &mut Self::State, op: &Self::Op);
+
+    /// Lines that show how `got` differs from `allowed`, for people.
+    fn diff(&self, allowed: &Self::State, got: &Self::State) -> Vec<String> {
+        vec![format!("allowed {allowed:?}"), format!("got     {got:?}")]
+    }
+
+    /// Operations that a recovered store is asked to do, to see that it still works: some writes (of the
+    /// records' usual length, so that they land where old ones lay), a sync, whatever maintenance it has.
+    fn epilogue(&self) -> Vec<Self::Op> {
+        Vec::new()
+    }
+
+    /// After recovery, and again after [`epilogue`](Subject::epilogue): names of files below `root` that
+    /// should not be there. The default finds none.
+    fn leaks(&self, vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>, SubjectError> {
+        let _ = (vfs, root);
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,2 @@
+//! The unplug binary.
+fn main() {}
