@@ -148,7 +148,7 @@ impl Vfs for MemFs {
         let Some(place) = state.root.place(path)? else {
             return Err(if options.create_new { Errno::EXIST } else { Errno::ISDIR }.into());
         };
-        let node = match place.entry() {
+        let node = match place.entry()? {
             Some(_) if options.create_new => return Err(Errno::EXIST.into()),
             Some(Entry::Dir(_)) => return Err(Errno::ISDIR.into()),
             Some(Entry::File(node)) => Arc::clone(node),
@@ -177,14 +177,14 @@ impl Vfs for MemFs {
         let (Some(old), Some(new)) = (old, new) else {
             return Err(Errno::BUSY.into());
         };
-        let moved = old.entry().ok_or(Errno::NOENT)?;
+        let (moved, target) = (old.existing()?, new.entry()?);
         if is_inside(to, from) {
             return Err(Errno::INVAL.into());
         }
         if is_inside(from, to) {
             return Err(Errno::NOTEMPTY.into());
         }
-        match (moved, new.entry()) {
+        match (moved, target) {
             (_, None) => {}
             (moved, Some(target)) if moved.inode() == target.inode() => return Ok(()),
             (Entry::Dir(_), Some(Entry::File(_))) => return Err(Errno::NOTDIR.into()),
@@ -212,10 +212,9 @@ impl Vfs for MemFs {
         let source = Location::caller();
         let state = &mut *self.state();
         let place = state.root.place(path)?.ok_or(Errno::ISDIR)?;
-        let inode = match place.entry() {
-            None => return Err(Errno::NOENT.into()),
-            Some(Entry::Dir(_)) => return Err(Errno::ISDIR.into()),
-            Some(Entry::File(node)) => node.inode,
+        let inode = match place.existing()? {
+            Entry::Dir(_) => return Err(Errno::ISDIR.into()),
+            Entry::File(node) => node.inode,
         };
         let (dir, name) = (place.dir.inode, Name::from(place.name));
         state.root.parent_mut(path)?.entries.remove(&name);
@@ -227,7 +226,7 @@ impl Vfs for MemFs {
         let source = Location::caller();
         let state = &mut *self.state();
         let place = state.root.place(path)?.ok_or(Errno::EXIST)?;
-        if place.entry().is_some() {
+        if place.entry()?.is_some() {
             return Err(Errno::EXIST.into());
         }
         let (dir, name) = (place.dir.inode, Name::from(place.name));
@@ -242,11 +241,10 @@ impl Vfs for MemFs {
         let source = Location::caller();
         let state = &mut *self.state();
         let place = state.root.place(path)?.ok_or(Errno::BUSY)?;
-        let inode = match place.entry() {
-            None => return Err(Errno::NOENT.into()),
-            Some(Entry::File(_)) => return Err(Errno::NOTDIR.into()),
-            Some(Entry::Dir(target)) if !target.entries.is_empty() => return Err(Errno::NOTEMPTY.into()),
-            Some(Entry::Dir(target)) => target.inode,
+        let inode = match place.existing()? {
+            Entry::File(_) => return Err(Errno::NOTDIR.into()),
+            Entry::Dir(target) if !target.entries.is_empty() => return Err(Errno::NOTEMPTY.into()),
+            Entry::Dir(target) => target.inode,
         };
         let (dir, name) = (place.dir.inode, Name::from(place.name));
         state.root.parent_mut(path)?.entries.remove(&name);
@@ -267,7 +265,7 @@ impl Vfs for MemFs {
         let Some(place) = state.root.place(path)? else {
             return Ok(directory);
         };
-        match place.entry().ok_or(Errno::NOENT)? {
+        match place.existing()? {
             Entry::Dir(_) => Ok(directory),
             Entry::File(node) => Ok(Metadata { kind: FileKind::File, len: node.len() }),
         }
@@ -278,13 +276,13 @@ impl Vfs for MemFs {
         let state = &mut *self.state();
         let node = match state.root.place(existing)? {
             None => None,
-            Some(place) => match place.entry().ok_or(Errno::NOENT)? {
+            Some(place) => match place.existing()? {
                 Entry::Dir(_) => None,
                 Entry::File(node) => Some(Arc::clone(node)),
             },
         };
         let place = state.root.place(new)?.ok_or(Errno::EXIST)?;
-        if place.entry().is_some() {
+        if place.entry()?.is_some() {
             return Err(Errno::EXIST.into());
         }
         let node = node.ok_or(Errno::PERM)?;

@@ -49,8 +49,15 @@ pub(super) struct Place<'d, 'p> {
 }
 
 impl<'d> Place<'d, '_> {
-    pub fn entry(&self) -> Option<&'d Entry> {
-        self.dir.entries.get(self.name)
+    /// What the name refers to. A name that is too long is found out only here, once all parents exist.
+    pub fn entry(&self) -> Result<Option<&'d Entry>, Errno> {
+        check_len(self.name)?;
+        Ok(self.dir.entries.get(self.name))
+    }
+
+    /// What the name refers to, which must be something.
+    pub fn existing(&self) -> Result<&'d Entry, Errno> {
+        self.entry()?.ok_or(Errno::NOENT)
     }
 }
 
@@ -66,10 +73,10 @@ impl Dir {
         };
         let mut dir = self;
         for name in parents {
-            dir = match dir.entries.get(name_of(name)?) {
-                None => return Err(Errno::NOENT),
-                Some(Entry::File(_)) => return Err(Errno::NOTDIR),
-                Some(Entry::Dir(dir)) => dir,
+            let place = Place { dir, name: name_of(name)? };
+            dir = match place.existing()? {
+                Entry::File(_) => return Err(Errno::NOTDIR),
+                Entry::Dir(dir) => dir,
             };
         }
         Ok(Some(Place { dir, name: name_of(last)? }))
@@ -80,10 +87,9 @@ impl Dir {
         let Some(place) = self.place(path)? else {
             return Ok(self);
         };
-        match place.entry() {
-            None => Err(Errno::NOENT),
-            Some(Entry::File(_)) => Err(Errno::NOTDIR),
-            Some(Entry::Dir(dir)) => Ok(dir),
+        match place.existing()? {
+            Entry::File(_) => Err(Errno::NOTDIR),
+            Entry::Dir(dir) => Ok(dir),
         }
     }
 
@@ -177,8 +183,9 @@ fn name_of(component: Component<'_>) -> Result<&str, Errno> {
     if name.contains('\0') {
         return Err(Errno::INVAL);
     }
-    if name.len() > NAME_LEN_MAX {
-        return Err(Errno::NAMETOOLONG);
-    }
     Ok(name)
+}
+
+fn check_len(name: &str) -> Result<(), Errno> {
+    if name.len() > NAME_LEN_MAX { Err(Errno::NAMETOOLONG) } else { Ok(()) }
 }
