@@ -1,0 +1,224 @@
+//! Reading a whole file in one of the formats.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use super::lines::{Line, Lines};
+use super::parse::{self, Record};
+use super::{HEADER, HEADER_STEM, LINE_LEN_MAX, TextFormat, TextReading, TextReason, TextStop};
+
+/// Reads a file in the given format, whatever it holds. Memory is bounded by one line and the state.
+///
+/// # Errors
+///
+/// Only those of `source`; damage is in the reading.
+pub fn read(format: TextFormat, source: impl Read) -> io::Result<TextReading> {
+    let mut reader = Reader::new(format);
+    match format {
+        TextFormat::V3Snapshot => reader.run_on_entries(source)?,
+        TextFormat::V1 | TextFormat::V1Spaced => {
+            let mut lines = Lines::new(source);
+            reader.header(&mut lines)?;
+            reader.lines(&mut lines)?;
+        }
+        TextFormat::V3Compacted | TextFormat::V4Snapshot => reader.lines(&mut Lines::new(source))?,
+    }
+    Ok(reader.reading)
+}
+
+/// Why a line or entry was not taken.
+type Refused = (TextReason, String);
+
+struct Reader {
+    reading: TextReading,
+    /// In the part that a scan of the tree wrote: keys ascend, there is no `DEL`.
+    in_scan: bool,
+    last_key: Option<i32>,
+}
+
+impl Reader {
+    fn new(format: TextFormat) -> Reader {
+        let reading = TextReading {
+            format,
+            records: 0,
+            stopped: None,
+            good_records_after: 0,
+            entries: BTreeMap::new(),
+        };
+        let in_scan = !matches!(format, TextFormat::V1 | TextFormat::V1Spaced);
+        Reader { reading, in_scan, last_key: None }
+    }
+
+    fn header(&mut self, lines: &mut Lines<impl Read>) -> io::Result<()> {
+        let Some(line) = lines.next_line()? else {
+            self.stop(0, (TextReason::BadHeader, "the file is empty".into()));
+            return Ok(());
+        };
+        if line.ended && line.text == HEADER {
+            return Ok(());
+        }
+        // A log whose header line is simply not there starts with a record: it is one that would verify.
+        if self.checked_line(&line).is_ok() {
+            self.reading.good_records_after += 1;
+        }
+        self.stop(0, header_refused(&line));
+        Ok(())
+    }
+
+    fn lines(&mut self, lines: &mut Lines<impl Read>) -> io::Result<()> {
+        while let Some(line) = lines.next_line()? {
+            let outcome = self.line(&line);
+            self.take(line.offset, outcome);
+        }
+        Ok(())
+    }
+
+    /// V3's snapshot: an entry ends where the next one's `P` begins, or with the file.
+    fn run_on_entries(&mut self, source: impl Read) -> io::Result<()> {
+        let (mut entry, mut start, mut at) = (Vec::new(), 0_u64, 0_u64);
+        let mut too_long = false;
+        for byte in io::BufReader::new(source).bytes() {
+            let byte = byte?;
+            if byte == b'P' && at > start {
+                let outcome = self.entry(&entry, too_long, false);
+                self.take(start, outcome);
+                entry.clear();
+                (start, too_long) = (at, false);
+            }
+            if entry.len() < LINE_LEN_MAX {
+                entry.push(byte);
+            } else {
+                // Zeros behind a cut entry are a torn tail; see `entry`.
+                too_long |= byte != 0;
+            }
+            at += 1;
+        }
+        if at > start {
+            let outcome = self.entry(&entry, too_long, true);
+            self.take(start, outcome);
+        }
+        Ok(())
+    }
+
+    fn entry(&self, entry: &[u8], too_long: bool, last: bool) -> Result<Record, Refused> {
+        if too_long {
+            return Err(too_long_refused());
+        }
+        let record = parse::record(entry);
+        if record.is_none() && last {
+            let len = entry.iter().rposition(|&b| b != 0).map_or(0, |at| at + 1);
+            if parse::is_start_of_put(&entry[..len]) {
+                return Err((TextReason::TornTail, "the last entry is cut short".into()));
+            }
+        }
+        self.in_order(record.ok_or_else(not_a_record)?)
+    }
+
+    fn line(&mut self, line: &Line) -> Result<Record, Refused> {
+        let format = self.reading.format;
+        let bare = format == TextFormat::V3Compacted && self.in_scan && !line.text.contains(&b'|');
+        if bare {
+            whole(line)?;
+            return self.in_order(parse::record(&line.text).ok_or_else(not_a_record)?);
+        }
+        let record = self.checked_line(line)?;
+        if format == TextFormat::V3Compacted {
+            // The first line with a CRC was logged after the compaction: from here on it is a log.
+            self.in_scan = false;
+        }
+        self.in_order(record)
+    }
+
+    /// A line with a bar and a CRC.
+    fn checked_line(&self, line: &Line) -> Result<Record, Refused> {
+        whole(line)?;
+        let Some(bar) = line.text.iter().position(|&b| b == b'|') else {
+            return Err((TextReason::Malformed, "there is no bar before a CRC".into()));
+        };
+        let spaced = matches!(self.reading.format, TextFormat::V1Spaced | TextFormat::V3Compacted);
+        let text = if spaced { parse::trim_end(&line.text[..bar]) } else { &line.text[..bar] };
+        let Some(stored) = parse::crc(parse::trim_start(&line.text[bar + 1..])) else {
+            return Err((TextReason::Malformed, "the CRC field is not a 32-bit decimal number".into()));
+        };
+        let computed = crc32fast::hash(text);
+        if stored != computed {
+            return Err((TextReason::BadCrc, format!("the line says CRC {stored}, its text has {computed}")));
+        }
+        parse::record(parse::trim_end(text)).ok_or_else(not_a_record)
+    }
+
+    /// A scan writes ascending keys and no `DEL`. Behind a stop there is no order left to check.
+    fn in_order(&self, record: Record) -> Result<Record, Refused> {
+        if !self.in_scan || self.reading.stopped.is_some() {
+            return Ok(record);
+        }
+        match record {
+            Record::Del(_) => Err((TextReason::Malformed, "a scan of the tree writes no DEL".into())),
+            Record::Put(key, _) if self.last_key.is_some_and(|last| key <= last) => {
+                Err((TextReason::Malformed, format!("key {key} does not ascend, as a scan's keys do")))
+            }
+            Record::Put(..) => Ok(record),
+        }
+    }
+
+    fn take(&mut self, offset: u64, outcome: Result<Record, Refused>) {
+        match outcome {
+            Ok(_) if self.reading.stopped.is_some() => self.reading.good_records_after += 1,
+            Ok(record) => {
+                self.reading.records += 1;
+                match record {
+                    Record::Put(key, value) => {
+                        self.last_key = Some(key);
+                        self.reading.entries.insert(key, value);
+                    }
+                    Record::Del(key) => {
+                        self.reading.entries.remove(&key);
+                    }
+                }
+            }
+            Err(_) if self.reading.stopped.is_some() => {}
+            Err(refused) => self.stop(offset, refused),
+        }
+    }
+
+    fn stop(&mut self, offset: u64, (reason, detail): Refused) {
+        self.reading.stopped = Some(TextStop { offset, reason, detail });
+    }
+}
+
+/// Refuses a line that is too long or not written to its end.
+fn whole(line: &Line) -> Result<(), Refused> {
+    if line.too_long {
+        return Err(too_long_refused());
+    }
+    if line.ended {
+        return Ok(());
+    }
+    let detail = if line.text.iter().all(|&b| b == 0) {
+        "zeros fill the rest of the file"
+    } else {
+        "the last line has no line end"
+    };
+    Err((TextReason::TornTail, detail.into()))
+}
+
+fn too_long_refused() -> Refused {
+    (TextReason::BadLength, format!("a line is longer than {LINE_LEN_MAX} bytes"))
+}
+
+fn not_a_record() -> Refused {
+    (TextReason::Malformed, "the text is neither `PUT <int> <long>` nor `DEL <int>`".into())
+}
+
+fn header_refused(line: &Line) -> Refused {
+    let text = &line.text;
+    if !line.ended && HEADER.starts_with(text) {
+        return (TextReason::TornTail, "the header line is cut short".into());
+    }
+    let version = text.strip_prefix(HEADER_STEM).and_then(parse::integer);
+    let detail = match version {
+        Some(version) => format!("format version {version} is not supported; this reader knows version 1"),
+        None => "the first line is not KVSTORE_LOG_V1".into(),
+    };
+    (TextReason::BadHeader, detail)
+}
