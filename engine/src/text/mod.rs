@@ -53,6 +53,8 @@ pub use read::read;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::error::Reason;
+
 /// The longest line, without its end, that is looked at. The longest line a version wrote has 49 bytes; the C
 /// program reads lines into 256 bytes, line end and terminator included.
 pub const LINE_LEN_MAX: usize = 254;
@@ -121,47 +123,13 @@ impl fmt::Display for TextFormat {
     }
 }
 
-/// Why reading stopped. The [module](self) says which damage gives which reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TextReason {
-    /// The last line was not written to its end.
-    TornTail,
-    /// The first line is not the header.
-    BadHeader,
-    /// A line is longer than any reader takes.
-    BadLength,
-    /// The CRC is not that of the text.
-    BadCrc,
-    /// The line is no record.
-    Malformed,
-}
-
-impl TextReason {
-    /// The name that reports use.
-    pub fn name(self) -> &'static str {
-        match self {
-            TextReason::TornTail => "torn-tail",
-            TextReason::BadHeader => "bad-header",
-            TextReason::BadLength => "bad-length",
-            TextReason::BadCrc => "bad-crc",
-            TextReason::Malformed => "malformed",
-        }
-    }
-}
-
-impl fmt::Display for TextReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// Where reading stopped before the end of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextStop {
     /// Offset in bytes of the start of the bad line.
     pub offset: u64,
     /// What kind of damage it is.
-    pub reason: TextReason,
+    pub reason: Reason,
     /// The same in words.
     pub detail: String,
 }

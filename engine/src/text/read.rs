@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use crate::error::Reason;
+
 use super::lines::{Line, Lines};
 use super::parse::{self, Record};
-use super::{HEADER, HEADER_STEM, LINE_LEN_MAX, TextFormat, TextReading, TextReason, TextStop};
+use super::{HEADER, HEADER_STEM, LINE_LEN_MAX, TextFormat, TextReading, TextStop};
 
 /// Reads a file in the given format, whatever it holds. Memory is bounded by one line and the state.
 ///
@@ -27,7 +29,7 @@ pub fn read(format: TextFormat, source: impl Read) -> io::Result<TextReading> {
 }
 
 /// Why a line or entry was not taken.
-type Refused = (TextReason, String);
+type Refused = (Reason, String);
 
 struct Reader {
     reading: TextReading,
@@ -51,7 +53,7 @@ impl Reader {
 
     fn header(&mut self, lines: &mut Lines<impl Read>) -> io::Result<()> {
         let Some(line) = lines.next_line()? else {
-            self.stop(0, (TextReason::BadHeader, "the file is empty".into()));
+            self.stop(0, (Reason::BadHeader, "the file is empty".into()));
             return Ok(());
         };
         if line.ended && line.text == HEADER {
@@ -108,7 +110,7 @@ impl Reader {
         if record.is_none() && last {
             let len = entry.iter().rposition(|&b| b != 0).map_or(0, |at| at + 1);
             if parse::is_start_of_put(&entry[..len]) {
-                return Err((TextReason::TornTail, "the last entry is cut short".into()));
+                return Err((Reason::TornTail, "the last entry is cut short".into()));
             }
         }
         self.in_order(record.ok_or_else(not_a_record)?)
@@ -133,16 +135,16 @@ impl Reader {
     fn checked_line(&self, line: &Line) -> Result<Record, Refused> {
         whole(line)?;
         let Some(bar) = line.text.iter().position(|&b| b == b'|') else {
-            return Err((TextReason::Malformed, "there is no bar before a CRC".into()));
+            return Err((Reason::Malformed, "there is no bar before a CRC".into()));
         };
         let spaced = matches!(self.reading.format, TextFormat::V1Spaced | TextFormat::V3Compacted);
         let text = if spaced { parse::trim_end(&line.text[..bar]) } else { &line.text[..bar] };
         let Some(stored) = parse::crc(parse::trim_start(&line.text[bar + 1..])) else {
-            return Err((TextReason::Malformed, "the CRC field is not a 32-bit decimal number".into()));
+            return Err((Reason::Malformed, "the CRC field is not a 32-bit decimal number".into()));
         };
         let computed = crc32fast::hash(text);
         if stored != computed {
-            return Err((TextReason::BadCrc, format!("the line says CRC {stored}, its text has {computed}")));
+            return Err((Reason::BadCrc, format!("the line says CRC {stored}, its text has {computed}")));
         }
         parse::record(parse::trim_end(text)).ok_or_else(not_a_record)
     }
@@ -153,9 +155,9 @@ impl Reader {
             return Ok(record);
         }
         match record {
-            Record::Del(_) => Err((TextReason::Malformed, "a scan of the tree writes no DEL".into())),
+            Record::Del(_) => Err((Reason::Malformed, "a scan of the tree writes no DEL".into())),
             Record::Put(key, _) if self.last_key.is_some_and(|last| key <= last) => {
-                Err((TextReason::Malformed, format!("key {key} does not ascend, as a scan's keys do")))
+                Err((Reason::Malformed, format!("key {key} does not ascend, as a scan's keys do")))
             }
             Record::Put(..) => Ok(record),
         }
@@ -199,26 +201,26 @@ fn whole(line: &Line) -> Result<(), Refused> {
     } else {
         "the last line has no line end"
     };
-    Err((TextReason::TornTail, detail.into()))
+    Err((Reason::TornTail, detail.into()))
 }
 
 fn too_long_refused() -> Refused {
-    (TextReason::BadLength, format!("a line is longer than {LINE_LEN_MAX} bytes"))
+    (Reason::BadLength, format!("a line is longer than {LINE_LEN_MAX} bytes"))
 }
 
 fn not_a_record() -> Refused {
-    (TextReason::Malformed, "the text is neither `PUT <int> <long>` nor `DEL <int>`".into())
+    (Reason::Malformed, "the text is neither `PUT <int> <long>` nor `DEL <int>`".into())
 }
 
 fn header_refused(line: &Line) -> Refused {
     let text = &line.text;
     if !line.ended && HEADER.starts_with(text) {
-        return (TextReason::TornTail, "the header line is cut short".into());
+        return (Reason::TornTail, "the header line is cut short".into());
     }
     let version = text.strip_prefix(HEADER_STEM).and_then(parse::integer);
     let detail = match version {
         Some(version) => format!("format version {version} is not supported; this reader knows version 1"),
         None => "the first line is not KVSTORE_LOG_V1".into(),
     };
-    (TextReason::BadHeader, detail)
+    (Reason::BadHeader, detail)
 }

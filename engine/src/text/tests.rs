@@ -27,7 +27,7 @@ fn check(
     state: &[(i32, i64)],
 ) -> String {
     let reading = read(format, content.as_ref()).unwrap();
-    let got = reading.stopped.as_ref().map(|s| (s.offset, s.reason.name()));
+    let got = reading.stopped.as_ref().map(|s| (s.offset, s.reason.as_str()));
     assert_eq!((reading.records, got, reading.good_records_after), (records, stop, after), "{reading:?}");
     assert_eq!(reading.entries.into_iter().collect::<Vec<_>>(), state);
     reading.stopped.map(|s| s.detail).unwrap_or_default()
