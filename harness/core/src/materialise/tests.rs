@@ -1,0 +1,407 @@
+//! Sets of states computed by hand, and laws that hold for every record.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use unplug_vfs::{OpenOptions, Vfs, VfsFile};
+
+use super::*;
+use crate::plain::MemFs;
+use crate::trace::{Call, EventKind, ROOT};
+
+/// A tree from lines: `d/` is a directory, `f=text` a file, `g->f` one more name of `f`.
+fn tree(lines: &[&str]) -> Tree {
+    let mut tree = Tree::new();
+    for line in lines {
+        if let Some((new, existing)) = line.split_once("->") {
+            assert!(tree.insert_link(existing, new), "{line}");
+        } else if let Some((path, text)) = line.split_once('=') {
+            tree.insert_file(path, text);
+        } else {
+            tree.insert_dir(line.strip_suffix('/').unwrap());
+        }
+    }
+    tree
+}
+
+fn record(base: &Tree, work: impl FnOnce(&MemFs)) -> (Base, Trace) {
+    let fs = MemFs::recording_from_tree(base);
+    work(&fs);
+    (Base::from_tree(base), fs.take_trace())
+}
+
+/// The states that a crash after `work` may leave on a disk that held `base`.
+fn states(base: &Tree, work: impl FnOnce(&MemFs)) -> BTreeSet<Tree> {
+    let (base, trace) = record(base, work);
+    trees_at(&base, &trace, trace.end(), 1 << 16).unwrap()
+}
+
+fn set<const N: usize>(states: [&[&str]; N]) -> BTreeSet<Tree> {
+    let set = BTreeSet::from(states.map(tree));
+    assert_eq!(set.len(), N, "a state is listed twice");
+    set
+}
+
+fn open(fs: &MemFs, path: &str) -> Box<dyn VfsFile> {
+    fs.open(Path::new(path), OpenOptions::CREATE).unwrap()
+}
+
+fn write(fs: &MemFs, path: &str, data: impl AsRef<[u8]>, offset: u64) {
+    open(fs, path).write_fully_at(data.as_ref(), offset).unwrap();
+}
+
+fn sync(fs: &MemFs, path: &str) {
+    open(fs, path).sync_data().unwrap();
+}
+
+fn sync_dir(fs: &MemFs, path: &str) {
+    fs.sync_dir(Path::new(path)).unwrap();
+}
+
+fn rename(fs: &MemFs, from: &str, to: &str) {
+    fs.rename(Path::new(from), Path::new(to)).unwrap();
+}
+
+fn sizes(base: &Tree, work: impl FnOnce(&MemFs)) -> Vec<u64> {
+    let (base, trace) = record(base, work);
+    Chains::new(&base, &trace, trace.end()).sizes_of(Inode(1)).to_vec()
+}
+
+#[test]
+fn an_appended_record_leaves_any_of_its_sectors_and_its_size_or_nothing() {
+    let sector = |byte: &str| byte.repeat(512);
+    let rest = |byte: &str| byte.repeat(188);
+    let content = |a: &str, b: &str| format!("f={}{}", sector(a), rest(b));
+    let got = states(&tree(&["f="]), |fs| write(fs, "f", "x".repeat(700), 0));
+    let expected = set([
+        &["f="],
+        &[&content("\0", "\0")],
+        &[&content("x", "\0")],
+        &[&content("\0", "x")],
+        &[&content("x", "x")],
+    ]);
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn a_growing_file_stops_at_pages_and_at_its_end() {
+    let empty = tree(&["f="]);
+    assert_eq!(sizes(&empty, |fs| write(fs, "f", [1; 9000], 0)), [0, 4096, 8192, 9000]);
+    assert_eq!(sizes(&empty, |fs| write(fs, "f", [1; 4096], 0)), [0, 4096]);
+    assert_eq!(sizes(&empty, |fs| write(fs, "f", [1; 4097], 10_000)), [0, 12_288, 14_097]);
+    assert_eq!(sizes(&empty, |fs| open(fs, "f").allocate(1, 9000).unwrap()), [0, 9001]);
+    assert_eq!(sizes(&empty, |fs| open(fs, "f").set_len(9000).unwrap()), [0, 9000]);
+    let full = tree(&[&format!("f={}", "x".repeat(5000))]);
+    assert_eq!(sizes(&full, |fs| write(fs, "f", [1; 4990], 10)), [5000]);
+    assert_eq!(sizes(&full, |fs| write(fs, "f", [1; 9000], 10)), [5000, 8192, 9010]);
+    assert_eq!(sizes(&full, |fs| open(fs, "f").allocate(1, 9).unwrap()), [5000]);
+    // Size 0, size 4096 with 8 sectors, size 5000 with 10.
+    let got = states(&empty, |fs| write(fs, "f", [1; 5000], 0));
+    assert_eq!(got.len(), 1 + (1 << 8) + (1 << 10));
+}
+
+#[test]
+fn any_pending_version_of_a_sector_may_survive() {
+    let got = states(&tree(&["f=AA"]), |fs| {
+        write(fs, "f", "B", 0);
+        write(fs, "f", "C", 1);
+    });
+    assert_eq!(got, set([&["f=AA"], &["f=BA"], &["f=BC"]]));
+}
+
+#[test]
+fn a_cut_file_that_grows_again_shows_zeros_or_what_was_cut() {
+    let x = |n: usize| "x".repeat(n);
+    let zeros = |n: usize| "\0".repeat(n);
+    let got = states(&tree(&[&format!("f={}", x(600))]), |fs| {
+        open(fs, "f").set_len(100).unwrap();
+        open(fs, "f").set_len(600).unwrap();
+    });
+    let expected = set([
+        &[&format!("f={}", x(600))],
+        &[&format!("f={}{}{}", x(100), zeros(412), x(88))],
+        &[&format!("f={}{}", x(512), zeros(88))],
+        &[&format!("f={}{}", x(100), zeros(500))],
+        &[&format!("f={}", x(100))],
+    ]);
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn truncation_by_open_is_set_len_zero() {
+    let got = states(&tree(&["f=ab"]), |fs| {
+        fs.open(Path::new("f"), OpenOptions::CREATE_TRUNCATE).unwrap();
+    });
+    assert_eq!(got, set([&["f=ab"], &["f=\0\0"], &["f="]]));
+}
+
+#[test]
+fn a_sync_keeps_what_was_written_before_it_and_only_once_it_has_returned() {
+    let base = tree(&["f=A"]);
+    let (disk, trace) = record(&base, |fs| {
+        write(fs, "f", "B", 0);
+        sync(fs, "f");
+        write(fs, "f", "C", 0);
+    });
+    let at = |crash| trees_at(&disk, &trace, crash, 100).unwrap();
+    assert_eq!(at(0), set([&["f=A"]]));
+    assert_eq!(at(1), set([&["f=A"], &["f=B"]]));
+    assert_eq!(at(2), set([&["f=B"]]));
+    assert_eq!(at(3), set([&["f=B"], &["f=C"]]));
+    assert_eq!(at(Pos::MAX), at(3));
+}
+
+#[test]
+fn a_sync_covers_what_was_written_under_an_older_name() {
+    let got = states(&tree(&["f=A"]), |fs| {
+        write(fs, "f", "B", 0);
+        rename(fs, "f", "g");
+        sync(fs, "g");
+    });
+    assert_eq!(got, set([&["f=B"], &["g=B"]]));
+}
+
+#[test]
+fn a_created_name_needs_its_directory_synced() {
+    let created = |fs: &MemFs| {
+        write(fs, "f", "A", 0);
+        sync(fs, "f");
+    };
+    assert_eq!(states(&Tree::new(), created), set([&[], &["f=A"]]));
+    let synced = |fs: &MemFs| {
+        created(fs);
+        sync_dir(fs, "/");
+    };
+    assert_eq!(states(&Tree::new(), synced), set([&["f=A"]]));
+}
+
+#[test]
+fn a_removed_name_may_come_back_until_its_directory_is_synced() {
+    let base = tree(&["f=A", "g=B"]);
+    let remove = |fs: &MemFs| {
+        fs.remove_file(Path::new("f")).unwrap();
+        fs.remove_file(Path::new("g")).unwrap();
+    };
+    assert_eq!(states(&base, remove), set([&[], &["f=A"], &["g=B"], &["f=A", "g=B"]]));
+    let synced = |fs: &MemFs| {
+        remove(fs);
+        sync_dir(fs, "/");
+    };
+    assert_eq!(states(&base, synced), set([&[]]));
+}
+
+#[test]
+fn a_rename_within_a_directory_persists_as_a_whole() {
+    let base = tree(&["a=1", "b=2", "c=3"]);
+    let got = states(&base, |fs| {
+        rename(fs, "a", "c");
+        rename(fs, "b", "c");
+    });
+    assert_eq!(got, set([&["a=1", "b=2", "c=3"], &["b=2", "c=1"], &["c=2"]]));
+    let got = states(&tree(&["a=1"]), |fs| {
+        rename(fs, "a", "b");
+        rename(fs, "b", "c");
+    });
+    assert_eq!(got, set([&["a=1"], &["b=1"], &["c=1"]]));
+}
+
+#[test]
+fn a_rename_across_directories_may_leave_both_names_but_never_none() {
+    let base = tree(&["d/f=1", "e/"]);
+    let moved = |fs: &MemFs| rename(fs, "d/f", "e/f");
+    let (before, both, after): (&[_], &[_], &[_]) =
+        (&["d/f=1", "e/"], &["d/f=1", "e/f->d/f"], &["d/", "e/f=1"]);
+    assert_eq!(states(&base, moved), set([before, both, after]));
+    let target_synced = |fs: &MemFs| {
+        moved(fs);
+        sync_dir(fs, "e");
+    };
+    assert_eq!(states(&base, target_synced), set([both, after]));
+    let source_synced = |fs: &MemFs| {
+        moved(fs);
+        sync_dir(fs, "d");
+    };
+    assert_eq!(states(&base, source_synced), set([after]));
+}
+
+#[test]
+fn what_has_no_surviving_directory_cannot_be_reached() {
+    let got = states(&Tree::new(), |fs| {
+        fs.create_dir(Path::new("d")).unwrap();
+        open(fs, "d/f");
+        sync_dir(fs, "d");
+    });
+    assert_eq!(got, set([&[], &["d/f="]]));
+    let got = states(&tree(&["d/"]), |fs| fs.remove_dir(Path::new("d")).unwrap());
+    assert_eq!(got, set([&[], &["d/"]]));
+}
+
+#[test]
+fn two_names_of_a_file_always_show_one_content() {
+    let got = states(&tree(&["f=A"]), |fs| {
+        fs.hard_link(Path::new("f"), Path::new("g")).unwrap();
+        write(fs, "g", "B", 0);
+    });
+    assert_eq!(got, set([&["f=A"], &["f=B"], &["f=A", "g->f"], &["f=B", "g->f"]]));
+}
+
+#[test]
+fn a_directory_found_inside_itself_is_left_out_there() {
+    let got = states(&tree(&["a/b/f=1"]), |fs| {
+        rename(fs, "a/b", "b");
+        rename(fs, "a", "b/a");
+    });
+    let expected = set([
+        // With b's old name alone: a where it was, in b too or not; or moved into b, which nothing leads to.
+        &["a/b/f=1"],
+        &[],
+        // With both names of b: a where it was, in both places, moved.
+        &["a/b/f=1", "b/f->a/b/f"],
+        &["a/b/f=1", "b/f->a/b/f", "b/a/"],
+        &["b/f=1", "b/a/"],
+        // With b's new name alone: the same; the last as above.
+        &["a/", "b/f=1"],
+        &["a/", "b/f=1", "b/a/"],
+    ]);
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn a_partial_pick_is_completed_with_the_oldest_or_the_newest() {
+    let base = tree(&["a=1", "f=A"]);
+    let (disk, trace) = record(&base, |fs| {
+        rename(fs, "a", "b");
+        write(fs, "f", "B", 0);
+        rename(fs, "b", "c");
+    });
+    let chains = Chains::new(&disk, &trace, trace.end());
+    let name = |name: &str| Cell::Name { dir: ROOT, name: name.into() };
+    let completed = |partial: &[(Cell, usize)], fill| {
+        let picks = chains.complete(&partial.iter().cloned().collect(), fill)?;
+        assert!(chains.is_legal(&picks));
+        Some(chains.tree(&picks))
+    };
+    assert_eq!(completed(&[], Fill::Oldest), Some(base));
+    assert_eq!(completed(&[], Fill::Newest), Some(tree(&["c=1", "f=B"])));
+    assert_eq!(completed(&[(name("c"), 1)], Fill::Oldest), Some(tree(&["c=1", "f=A"])));
+    assert_eq!(completed(&[(name("a"), 0)], Fill::Newest), Some(tree(&["a=1", "f=B"])));
+    assert_eq!(completed(&[(name("b"), 1)], Fill::Newest), Some(tree(&["b=1", "f=B"])));
+    assert_eq!(completed(&[(name("a"), 0), (name("c"), 1)], Fill::Oldest), None);
+    assert_eq!(completed(&[(name("a"), 0), (name("c"), 1)], Fill::Newest), None);
+    assert_eq!(completed(&[(name("a"), 2)], Fill::Newest), None);
+    assert_eq!(completed(&[(name("nobody"), 0)], Fill::Oldest), None);
+    assert_eq!(chains.positions(&name("b")), [None, Some(0), Some(2)]);
+    assert_eq!(chains.positions(&Cell::Sector { inode: Inode(2), index: 0 }), [None, Some(1)]);
+}
+
+#[test]
+fn too_many_states_are_refused_with_the_limit() {
+    let (disk, trace) = record(&tree(&["f="]), |fs| write(fs, "f", [1; 700], 0));
+    assert_eq!(trees_at(&disk, &trace, 1, 8).unwrap().len(), 5);
+    let error = trees_at(&disk, &trace, 1, 7).unwrap_err();
+    assert_eq!(error, TooManyStates { states_max: 7 });
+    assert!(error.to_string().starts_with("failed to enumerate"), "{error}");
+}
+
+/// Runs one random call; calls that fail leave no event.
+fn step(fs: &MemFs, (what, a, b, at): (u8, usize, usize, usize)) {
+    const PATHS: [&str; 6] = ["a", "b", "d", "d/a", "d/b", "e"];
+    const OFFSETS: [u64; 5] = [0, 3, 510, 600, 4090];
+    let (from, to, at) = (Path::new(PATHS[a]), Path::new(PATHS[b]), OFFSETS[at]);
+    let with = |call: &dyn Fn(&dyn VfsFile)| {
+        if let Ok(file) = fs.open(from, OpenOptions::CREATE) {
+            call(file.as_ref());
+        }
+    };
+    match what {
+        0..6 => with(&|file| file.write_fully_at(&[what + 1; 8], at).unwrap()),
+        6 => with(&|file| file.set_len(at).unwrap()),
+        7 => with(&|file| file.allocate(0, at + 1).unwrap()),
+        8 => with(&|file| file.sync_data().unwrap()),
+        9..13 => drop(fs.rename(from, to)),
+        13 => drop(fs.hard_link(from, to)),
+        14 => drop(fs.remove_file(from)),
+        15 => drop(fs.remove_dir(from)),
+        16 => drop(fs.create_dir(from)),
+        _ => drop(fs.sync_dir(from.parent().unwrap())),
+    }
+}
+
+prop_compose! {
+    /// A record of random calls on a small disk, and what the cache shows at its end.
+    fn history()(calls in vec((0..19u8, 0..6usize, 0..6usize, 0..5usize), 1..9)) -> (Base, Trace, Tree) {
+        let base = tree(&["a=AAAA", "d/a=DDDD"]);
+        let fs = MemFs::recording_from_tree(&base);
+        calls.into_iter().for_each(|call| step(&fs, call));
+        (Base::from_tree(&base), fs.take_trace(), fs.tree())
+    }
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
+const STATES_MAX: u64 = 4000;
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_newest_of_everything_is_what_the_cache_shows((base, trace, cache) in history()) {
+        let chains = Chains::new(&base, &trace, trace.end());
+        let newest = chains.cells().into_iter().map(|(cell, _, newest)| (cell, newest)).collect();
+        prop_assert!(chains.is_legal(&newest));
+        prop_assert_eq!(chains.tree(&newest), cache);
+    }
+
+    #[test]
+    fn when_everything_is_synced_one_state_is_left((base, mut trace, cache) in history()) {
+        let chains = Chains::new(&base, &trace, trace.end());
+        for inode in chains.sizes.keys() {
+            trace.push(EventKind::Call(Call::SyncFile { inode: *inode, data_only: true }), None);
+        }
+        for dir in &chains.dirs {
+            trace.push(EventKind::Call(Call::SyncDir { dir: *dir }), None);
+        }
+        prop_assert_eq!(trees_at(&base, &trace, trace.end(), 1), Ok(BTreeSet::from([cache])));
+    }
+
+    #[test]
+    fn calls_only_add_states_and_syncs_only_take_them_away((base, trace, _) in history()) {
+        let all: Result<Vec<_>, _> =
+            (0..=trace.end()).map(|crash| trees_at(&base, &trace, crash, STATES_MAX)).collect();
+        prop_assume!(all.is_ok());
+        for (event, pair) in trace.events.iter().zip(all.unwrap().windows(2)) {
+            let (before, after) = (&pair[0], &pair[1]);
+            prop_assert!(!after.is_empty());
+            match event.kind {
+                EventKind::Call(Call::SyncFile { .. } | Call::SyncDir { .. }) => prop_assert!(after.is_subset(before)),
+                _ => prop_assert!(after.is_superset(before)),
+            }
+        }
+    }
+
+    #[test]
+    fn every_legal_pick_completes_to_itself_and_every_completion_is_legal((base, trace, _) in history()) {
+        let chains = Chains::new(&base, &trace, trace.end());
+        let mut picks = Vec::new();
+        prop_assume!(chains.for_each(STATES_MAX, |pick, _| picks.push(pick.clone())).is_ok());
+        for fill in [Fill::Oldest, Fill::Newest] {
+            prop_assert!(chains.complete(&Picks::new(), fill).is_some());
+            for pick in &picks {
+                prop_assert_eq!(chains.complete(pick, fill), Some(pick.clone()));
+            }
+            // One cell alone can be completed exactly if some legal pick has it.
+            for (cell, oldest, newest) in chains.cells() {
+                for version in 0..newest + 2 {
+                    let possible = picks.iter().any(|pick| pick.get(&cell) == Some(&version));
+                    prop_assert!(!possible || version >= oldest);
+                    let partial = Picks::from([(cell.clone(), version)]);
+                    prop_assert_eq!(chains.complete(&partial, fill).is_some(), possible);
+                }
+            }
+        }
+    }
+}
