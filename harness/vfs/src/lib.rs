@@ -79,7 +79,8 @@ impl OpenOptions {
     /// Whether the combination is one that the kernel takes: reading or writing, and creation or truncation
     /// only together with writing.
     pub fn is_valid(&self) -> bool {
-        (self.read || self.write) && (self.write || !(self.create || self.create_new || self.truncate))
+        let changes = self.create || self.create_new || self.truncate;
+        self.write || (self.read && !changes)
     }
 }
 

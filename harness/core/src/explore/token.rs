@@ -19,6 +19,8 @@ pub struct Evidence {
     pub trace_fingerprint: u64,
     /// The check that failed.
     pub check: String,
+    /// Whether it showed in the aftermath of a recovery (reopening, further operations, litter).
+    pub aftermath: bool,
     /// The crashes, the workload's first.
     pub crashes: Vec<CrashEvidence>,
 }
@@ -62,6 +64,7 @@ impl fmt::Display for Token {
         put_number(&mut body, self.seed);
         body.extend_from_slice(&self.evidence.trace_fingerprint.to_le_bytes());
         put_text(&mut body, &self.evidence.check);
+        put_number(&mut body, u64::from(self.evidence.aftermath));
         put_number(&mut body, self.evidence.crashes.len() as u64);
         for crash in &self.evidence.crashes {
             put_number(&mut body, u64::from(crash.at));
@@ -198,6 +201,7 @@ impl Reader<'_> {
         let seed = self.number()?;
         let trace_fingerprint = u64::from_le_bytes(self.take(8)?.try_into().ok()?);
         let check = self.text()?;
+        let aftermath = self.number()? != 0;
         let count = self.number()?;
         let mut crashes = Vec::new();
         for _ in 0..count {
@@ -208,7 +212,7 @@ impl Reader<'_> {
             model,
             depth,
             seed,
-            evidence: Evidence { trace_fingerprint, check, crashes },
+            evidence: Evidence { trace_fingerprint, check, aftermath, crashes },
         })
     }
 }
@@ -226,6 +230,7 @@ mod tests {
             evidence: Evidence {
                 trace_fingerprint: 0x0123_4567_89ab_cdef,
                 check: "durability".into(),
+                aftermath: true,
                 crashes: vec![
                     CrashEvidence { at: 300, choices: vec![0, 0, 0, 1, 2, 2] },
                     CrashEvidence { at: 7, choices: vec![] },

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::chains::Chains;
-use super::{Cell, SECTOR_LEN, TooManyStates};
+use super::{Base, Cell, SECTOR_LEN, TooManyStates};
 use crate::plain::{Tree, TreeNode};
 use crate::trace::{Inode, Pos, ROOT};
 
@@ -155,6 +155,24 @@ impl Chains {
         let mut nodes = BTreeMap::new();
         self.collect(picks, "", &mut vec![ROOT], &mut nodes);
         Tree::from_nodes(nodes)
+    }
+
+    /// The same state by inode, unreachable files included: what the next process starts from.
+    pub fn base(&self, picks: &Picks) -> Base {
+        let mut base = Base::empty();
+        for dir in &self.dirs {
+            base.dirs.entry(*dir).or_default();
+        }
+        for ((dir, name), chain) in &self.names {
+            let pick = pick_of(picks, &Cell::Name { dir: *dir, name: name.clone() });
+            if let Some(inode) = chain.versions.get(pick).copied().flatten() {
+                base.dirs.entry(*dir).or_default().insert(name.clone(), inode);
+            }
+        }
+        for inode in self.sizes.keys() {
+            base.files.insert(*inode, self.content(picks, *inode).to_vec());
+        }
+        base
     }
 
     fn collect(

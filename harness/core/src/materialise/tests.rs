@@ -384,6 +384,16 @@ proptest! {
     }
 
     #[test]
+    fn a_state_by_inode_shows_the_same_tree((base, trace, _) in history()) {
+        let chains = Chains::new(&base, &trace, trace.end());
+        for fill in [Fill::Oldest, Fill::Newest] {
+            let picks = chains.complete(&Picks::new(), fill).unwrap();
+            let rebooted = Chains::new(&chains.base(&picks), &Trace::new(), 0);
+            prop_assert_eq!(rebooted.trees(1), Ok(BTreeSet::from([chains.tree(&picks)])));
+        }
+    }
+
+    #[test]
     fn every_legal_pick_completes_to_itself_and_every_completion_is_legal((base, trace, _) in history()) {
         let chains = Chains::new(&base, &trace, trace.end());
         let mut picks = Vec::new();

@@ -1,5 +1,11 @@
 //! Persistence models: which parts of a trace may survive a crash. A model is data, not code paths.
 
+mod count;
+mod persisted;
+
+pub use count::{StateCount, count_states, log2_sum};
+pub use persisted::Persisted;
+
 /// A persistence model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {

@@ -23,6 +23,11 @@ pub struct Shard {
     pub count: u32,
 }
 
+impl Shard {
+    /// All of the work.
+    pub const WHOLE: Shard = Shard { index: 1, count: 1 };
+}
+
 /// The whole report of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {

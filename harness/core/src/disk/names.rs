@@ -1,0 +1,227 @@
+//! Paths and directory operations of the running process.
+
+use std::ffi::OsString;
+use std::panic::Location;
+use std::path::{Component, Path};
+
+use unplug_vfs::{DirEntry, FileKind, OpenOptions};
+
+use super::Stop;
+use super::sim::{Errno, Failure, Process};
+use crate::trace::{Call, Inode, Name, ROOT};
+
+type Source = &'static Location<'static>;
+
+impl Process {
+    /// What a name refers to, as the process sees it.
+    fn lookup(&mut self, dir: Inode, name: &str) -> Result<Option<Inode>, Stop> {
+        if let Some(found) = self.recording.newest_entry(dir, name) {
+            return Ok(found);
+        }
+        if self.recording.created_here(dir) {
+            return Ok(None);
+        }
+        let depth = self.depth();
+        self.reader().2.entry(depth, dir, name)
+    }
+
+    /// The directory that a path's last component is in, and that component; `None` for the root itself.
+    fn parent<'p>(&mut self, path: &'p Path) -> Result<(Inode, Option<&'p str>), Failure> {
+        let mut dir = ROOT;
+        let mut last = None;
+        for component in path.components() {
+            let name = match component {
+                Component::RootDir | Component::CurDir => continue,
+                Component::Normal(name) => name.to_str().ok_or(Errno::ILSEQ)?,
+                Component::ParentDir | Component::Prefix(_) => return Err(Errno::INVAL.into()),
+            };
+            if let Some(previous) = last.replace(name) {
+                dir = self.lookup(dir, previous)?.ok_or(Errno::NOENT)?;
+                if !self.is_dir(dir) {
+                    return Err(Errno::NOTDIR.into());
+                }
+            }
+        }
+        Ok((dir, last))
+    }
+
+    pub fn find(&mut self, path: &Path) -> Result<Inode, Failure> {
+        match self.parent(path)? {
+            (dir, Some(name)) => Ok(self.lookup(dir, name)?.ok_or(Errno::NOENT)?),
+            (root, None) => Ok(root),
+        }
+    }
+
+    pub fn find_dir(&mut self, path: &Path) -> Result<Inode, Failure> {
+        let dir = self.find(path)?;
+        if self.is_dir(dir) { Ok(dir) } else { Err(Errno::NOTDIR.into()) }
+    }
+
+    pub fn open(&mut self, path: &Path, options: OpenOptions, source: Source) -> Result<Inode, Failure> {
+        if !options.is_valid() {
+            return Err(Errno::INVAL.into());
+        }
+        let (dir, name) = self.parent(path)?;
+        let Some(name) = name else {
+            return Err(if options.create_new { Errno::EXIST } else { Errno::ISDIR }.into());
+        };
+        match self.lookup(dir, name)? {
+            Some(_) if options.create_new => Err(Errno::EXIST.into()),
+            Some(inode) if self.is_dir(inode) => Err(Errno::ISDIR.into()),
+            Some(inode) => {
+                if options.truncate {
+                    self.set_len(inode, 0, source);
+                }
+                Ok(inode)
+            }
+            None if options.create || options.create_new => {
+                let name = Name::from(name);
+                let inode = self.recording.create(false);
+                self.recording.change_entry(dir, &name, Some(inode));
+                self.recording.call(Call::Create { dir, name, inode }, source);
+                Ok(inode)
+            }
+            None => Err(Errno::NOENT.into()),
+        }
+    }
+
+    pub fn create_dir(&mut self, path: &Path, source: Source) -> Result<(), Failure> {
+        let (dir, name) = self.parent(path)?;
+        let Some(name) = name else { return Err(Errno::EXIST.into()) };
+        if self.lookup(dir, name)?.is_some() {
+            return Err(Errno::EXIST.into());
+        }
+        let name = Name::from(name);
+        let inode = self.recording.create(true);
+        self.recording.change_entry(dir, &name, Some(inode));
+        self.recording.call(Call::CreateDir { dir, name, inode }, source);
+        Ok(())
+    }
+
+    pub fn remove_file(&mut self, path: &Path, source: Source) -> Result<(), Failure> {
+        let (dir, name) = self.parent(path)?;
+        let Some(name) = name else { return Err(Errno::ISDIR.into()) };
+        let inode = self.lookup(dir, name)?.ok_or(Errno::NOENT)?;
+        if self.is_dir(inode) {
+            return Err(Errno::ISDIR.into());
+        }
+        let name = Name::from(name);
+        self.recording.change_entry(dir, &name, None);
+        self.recording.call(Call::Remove { dir, name, inode }, source);
+        Ok(())
+    }
+
+    pub fn remove_dir(&mut self, path: &Path, source: Source) -> Result<(), Failure> {
+        let (dir, name) = self.parent(path)?;
+        let Some(name) = name else { return Err(Errno::BUSY.into()) };
+        let inode = self.lookup(dir, name)?.ok_or(Errno::NOENT)?;
+        if !self.is_dir(inode) {
+            return Err(Errno::NOTDIR.into());
+        }
+        if !self.entries(inode)?.is_empty() {
+            return Err(Errno::NOTEMPTY.into());
+        }
+        let name = Name::from(name);
+        self.recording.change_entry(dir, &name, None);
+        self.recording.call(Call::RemoveDir { dir, name, inode }, source);
+        Ok(())
+    }
+
+    pub fn hard_link(&mut self, existing: &Path, new: &Path, source: Source) -> Result<(), Failure> {
+        let inode = self.find(existing)?;
+        let (dir, name) = self.parent(new)?;
+        let Some(name) = name else { return Err(Errno::EXIST.into()) };
+        if self.lookup(dir, name)?.is_some() {
+            return Err(Errno::EXIST.into());
+        }
+        if self.is_dir(inode) {
+            return Err(Errno::PERM.into());
+        }
+        let name = Name::from(name);
+        self.recording.change_entry(dir, &name, Some(inode));
+        self.recording.call(Call::Link { dir, name, inode }, source);
+        Ok(())
+    }
+
+    pub fn rename(&mut self, from: &Path, to: &Path, source: Source) -> Result<(), Failure> {
+        let (from_dir, from_name) = self.parent(from)?;
+        let (to_dir, to_name) = self.parent(to)?;
+        let (Some(from_name), Some(to_name)) = (from_name, to_name) else {
+            return Err(Errno::BUSY.into());
+        };
+        let inode = self.lookup(from_dir, from_name)?.ok_or(Errno::NOENT)?;
+        let is_dir = self.is_dir(inode);
+        if is_dir && self.is_within(to_dir, inode)? {
+            return Err(Errno::INVAL.into());
+        }
+        if self.target_matters(inode, is_dir, to_dir, to_name)
+            && let Some(target) = self.lookup(to_dir, to_name)?
+        {
+            if target == inode {
+                return Ok(());
+            }
+            match (is_dir, self.is_dir(target)) {
+                (false, true) => return Err(Errno::ISDIR.into()),
+                (true, false) => return Err(Errno::NOTDIR.into()),
+                (true, true) if self.is_within(from_dir, target)? => return Err(Errno::NOTEMPTY.into()),
+                (true, true) if !self.entries(target)?.is_empty() => return Err(Errno::NOTEMPTY.into()),
+                _ => {}
+            }
+        }
+        let (from, to) = (Name::from(from_name), Name::from(to_name));
+        self.recording.change_entry(from_dir, &from, None);
+        self.recording.change_entry(to_dir, &to, Some(inode));
+        self.recording.call(Call::Rename { from_dir, from, to_dir, to, inode }, source);
+        Ok(())
+    }
+
+    /// Whether the outcome of a rename depends on what its target is. A plain file is replaced whether it is
+    /// there or not: no reason to decide.
+    fn target_matters(&mut self, inode: Inode, is_dir: bool, to_dir: Inode, to: &str) -> bool {
+        if is_dir || self.recording.newest_entry(to_dir, to).is_some() || self.recording.created_here(to_dir)
+        {
+            return true;
+        }
+        let possible = self.reader().2.possible_entries(to_dir, to);
+        possible.into_iter().flatten().any(|target| target == inode || self.is_dir(target))
+    }
+
+    /// Whether `dir` is `ancestor` or lies below it.
+    fn is_within(&mut self, dir: Inode, ancestor: Inode) -> Result<bool, Stop> {
+        if dir == ancestor {
+            return Ok(true);
+        }
+        for (_, child) in self.entries(ancestor)? {
+            if self.is_dir(child) && self.is_within(dir, child)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub fn read_dir(&mut self, path: &Path) -> Result<Vec<DirEntry>, Failure> {
+        let dir = self.find_dir(path)?;
+        let mut found = Vec::new();
+        for (name, inode) in self.entries(dir)? {
+            let kind = if self.is_dir(inode) { FileKind::Directory } else { FileKind::File };
+            found.push(DirEntry { name: OsString::from(&*name), kind });
+        }
+        Ok(found)
+    }
+
+    /// The names of a directory, sorted, with what they refer to.
+    fn entries(&mut self, dir: Inode) -> Result<Vec<(Name, Inode)>, Stop> {
+        let layers = self.world.layers.iter().map(|l| &*l.recording);
+        let slots = layers.chain([&self.recording]).filter_map(|r| r.slot(dir));
+        let mut names: Vec<Name> = slots.flat_map(|s| s.names.iter().map(|(n, _)| n.clone())).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut found = Vec::with_capacity(names.len());
+        for name in names {
+            if let Some(inode) = self.lookup(dir, &name)? {
+                found.push((name, inode));
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,205 @@
+//! A violation's story: what was written near the crash, what of it survived, line by source line.
+
+mod paths;
+
+use std::panic::Location;
+
+use crate::disk::{Bounds, CellKey, CrashedLayer, Narrowing, World};
+use crate::trace::{Call, EventKind, Mark, Pos, Trace};
+use paths::Paths;
+
+/// What there is to tell.
+pub struct Told {
+    /// The lines.
+    pub lines: Vec<String>,
+    /// Source lines of the calls that matter: those of which something was lost.
+    pub source: Vec<String>,
+}
+
+/// Updates shown per crash; those before them are counted.
+const UPDATES_SHOWN_MAX: usize = 16;
+
+/// Tells of the crashes of `world` at `positions`, given what was decided. `op_line` prints operation number
+/// `op` of a layer.
+pub fn tell(
+    world: &World,
+    decided: &[Narrowing],
+    positions: &[Pos],
+    op_line: &dyn Fn(usize, u32) -> String,
+) -> Told {
+    let bounds = world.final_bounds(decided);
+    let mut told = Told { lines: Vec::new(), source: Vec::new() };
+    let mut paths = Paths::default();
+    for (index, (layer, at)) in world.layers.iter().zip(positions).enumerate() {
+        let trace = &layer.recording.trace;
+        let names = paths.clone().after(trace, *at);
+        told.lines.push(headline(index, world.layers.len(), trace, *at, &names, op_line));
+        let updates = updates(world, index, layer, &bounds, *at, &mut paths);
+        let hidden = updates.len().saturating_sub(UPDATES_SHOWN_MAX);
+        if hidden > 0 {
+            told.lines.push(format!("  ({hidden} earlier updates that were not durable either)"));
+        }
+        let width = updates[hidden..].iter().map(|u| u.what.chars().count()).max().unwrap_or(0);
+        for update in &updates[hidden..] {
+            let Update { fate, what, source } = update;
+            told.lines.push(format!("  {:<9} {what:<width$}  {source}", fate.word()));
+        }
+        for update in &updates {
+            if matches!(update.fate, Fate::Lost | Fate::Torn) && !told.source.contains(&update.source) {
+                told.source.push(update.source.clone());
+            }
+        }
+    }
+    told
+}
+
+fn headline(
+    index: usize,
+    layers: usize,
+    trace: &Trace,
+    at: Pos,
+    paths: &Paths,
+    op_line: &dyn Fn(usize, u32) -> String,
+) -> String {
+    let before = match trace.events.get(at as usize) {
+        Some(event) => match &event.kind {
+            EventKind::Call(call) => {
+                format!("just before {}{}", describe(call, paths), place(event.source))
+            }
+            EventKind::Mark(_) => "between two calls".to_string(),
+        },
+        None => "at the end".to_string(),
+    };
+    let mut when =
+        if index == 0 { "while opening the store".to_string() } else { "during recovery".to_string() };
+    for event in &trace.events[..at as usize] {
+        match event.kind {
+            EventKind::Mark(Mark::Issued { op }) => {
+                when = format!("in operation {op}: {}", op_line(index, op));
+            }
+            EventKind::Mark(Mark::Acknowledged { op, .. } | Mark::Refused { op } | Mark::Unknown { op }) => {
+                when = format!("after operation {op}: {}", op_line(index, op));
+            }
+            EventKind::Mark(Mark::Recovered) => when = "after recovery".to_string(),
+            EventKind::Call(_) => {}
+        }
+    }
+    let crash = if layers == 1 { "power loss".to_string() } else { format!("power loss {}", index + 1) };
+    format!("{crash} {when}, {before}")
+}
+
+/// What became of an update.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Persisted,
+    Lost,
+    Torn,
+    Either,
+}
+
+impl Fate {
+    fn word(self) -> &'static str {
+        match self {
+            Fate::Persisted => "persisted",
+            Fate::Lost => "lost",
+            Fate::Torn => "torn",
+            Fate::Either => "either",
+        }
+    }
+}
+
+struct Update {
+    fate: Fate,
+    what: String,
+    source: String,
+}
+
+/// The updates of a layer that a crash at `at` could undo, with their fate.
+fn updates(
+    world: &World,
+    index: usize,
+    layer: &CrashedLayer,
+    bounds: &Bounds,
+    at: Pos,
+    paths: &mut Paths,
+) -> Vec<Update> {
+    let recording = &layer.recording;
+    let changes = recording.updates();
+    let mut found = Vec::new();
+    let mut next = 0;
+    for (position, event) in (0..at).zip(&recording.trace.events) {
+        let first = next;
+        while next < changes.len() && changes[next].0 == position {
+            next += 1;
+        }
+        let EventKind::Call(call) = &event.kind else { continue };
+        let what = describe(call, paths);
+        paths.apply(call);
+        let mut fates = Vec::new();
+        let mut size_survived = false;
+        for (_, cell) in &changes[first..next] {
+            let version = recording.cell(*cell).newest_before(position + 1);
+            if version <= layer.persisted.lower_bound(*cell, at) {
+                continue;
+            }
+            let (lo, hi) = bounds.get(world, index, *cell);
+            let fate = match () {
+                () if lo >= version => Fate::Persisted,
+                () if hi < version => Fate::Lost,
+                () => Fate::Either,
+            };
+            let is_size = matches!(recording.cell(*cell).key, CellKey::Size { .. });
+            size_survived |= is_size && fate == Fate::Persisted;
+            fates.push(fate);
+        }
+        let Some(fate) = combine(&fates) else { continue };
+        let note = if fate == Fate::Torn && size_survived { " (the size is there)" } else { "" };
+        found.push(Update { fate, what: format!("{what}{note}"), source: source(event.source) });
+    }
+    found
+}
+
+fn combine(fates: &[Fate]) -> Option<Fate> {
+    let has = |fate| fates.contains(&fate);
+    match (fates.is_empty(), has(Fate::Persisted), has(Fate::Lost)) {
+        (true, _, _) => None,
+        (_, true, true) => Some(Fate::Torn),
+        (_, true, false) => Some(Fate::Persisted),
+        (_, false, true) => Some(Fate::Lost),
+        (_, false, false) => Some(Fate::Either),
+    }
+}
+
+fn source(location: Option<&'static Location<'static>>) -> String {
+    location.map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default()
+}
+
+fn place(location: Option<&'static Location<'static>>) -> String {
+    location.map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default()
+}
+
+/// A call in words, with the paths that its inodes have before it.
+fn describe(call: &Call, paths: &Paths) -> String {
+    match call {
+        Call::Create { dir, name, .. } => format!("create {}", paths.join(*dir, name)),
+        Call::CreateDir { dir, name, .. } => format!("create directory {}", paths.join(*dir, name)),
+        Call::Write { inode, offset, data } => {
+            format!("write {} at {offset}, {} bytes", paths.of(*inode), data.len)
+        }
+        Call::SetLen { inode, len } => format!("set length of {} to {len}", paths.of(*inode)),
+        Call::Allocate { inode, offset, len } => {
+            format!("allocate {} bytes at {offset} of {}", len, paths.of(*inode))
+        }
+        Call::Rename { from_dir, from, to_dir, to, .. } => {
+            format!("rename {} to {}", paths.join(*from_dir, from), paths.join(*to_dir, to))
+        }
+        Call::Link { dir, name, inode } => {
+            format!("link {} as {}", paths.of(*inode), paths.join(*dir, name))
+        }
+        Call::Remove { dir, name, .. } => format!("remove {}", paths.join(*dir, name)),
+        Call::RemoveDir { dir, name, .. } => format!("remove directory {}", paths.join(*dir, name)),
+        Call::SyncFile { inode, data_only: true } => format!("fdatasync {}", paths.of(*inode)),
+        Call::SyncFile { inode, data_only: false } => format!("fsync {}", paths.of(*inode)),
+        Call::SyncDir { dir } => format!("fsync directory {}", paths.of(*dir)),
+    }
+}

@@ -1,0 +1,147 @@
+//! No violation is reported on the lazy disk's word alone: its evidence is completed to whole disks, which
+//! the independent materialiser builds, and a plain run on a plain file system must go wrong in the same way.
+
+use std::sync::Arc;
+
+use unplug_vfs::Vfs;
+
+use super::Step;
+use super::crash_point::{Found, aftermath_of};
+use super::process::{self, End};
+use crate::disk::{CellId, CellKey, CrashedLayer, Recording, Value};
+use crate::materialise::{Base, Cell, Chains, Fill, Picks};
+use crate::oracle::aftermath::Machine;
+use crate::oracle::epoch;
+use crate::plain::{MemFs, Tree};
+use crate::subject::{Outcome, Subject};
+use crate::trace::Pos;
+
+impl Machine for MemFs {
+    fn vfs(&self) -> Arc<dyn Vfs> {
+        Arc::new(self.clone())
+    }
+
+    /// The store was dropped, and its locks with it; the files are what the cache holds.
+    fn kill(&self) {}
+}
+
+/// Builds the disk that the evidence describes, open cells completed with the oldest or newest version.
+pub(super) fn image<St>(found: &Found<St>, fill: Fill) -> Result<Tree, String> {
+    let bounds = found.world.final_bounds(&found.decided);
+    let mut base = Base::empty();
+    let mut tree = Tree::new();
+    for (index, (layer, at)) in found.world.layers.iter().zip(&found.positions).enumerate() {
+        let chains = Chains::new(&base, &layer.recording.trace, *at);
+        let mut partial = Picks::new();
+        for cell in 0..layer.recording.cells().len() as CellId {
+            let bounds = at_position(layer, cell, bounds.get(&found.world, index, cell), *at);
+            let version = if fill == Fill::Oldest { bounds.0 } else { bounds.1 };
+            if let Some((cell, pick)) = translate(&layer.recording, &chains, cell, version) {
+                partial.insert(cell, pick);
+            }
+        }
+        let picks = chains
+            .complete(&partial, fill)
+            .ok_or_else(|| format!("the evidence is not a legal state of layer {index} at {at}"))?;
+        tree = chains.tree(&picks);
+        base = chains.base(&picks);
+    }
+    Ok(tree)
+}
+
+/// The bounds of a cell if the crash had come at `at`, which is not later than the layer's own crash.
+fn at_position(layer: &CrashedLayer, cell: CellId, (lo, hi): (u32, u32), at: Pos) -> (u32, u32) {
+    let least = layer.persisted.lower_bound(cell, at);
+    let newest = layer.recording.cell(cell).newest_before(at);
+    // What the layer's own crash made durable is not owed at an earlier one; what was decided is.
+    let crash_least = layer.persisted.lower_bound(cell, layer.at);
+    let lo = if lo > crash_least { lo } else { least };
+    (lo.min(newest), hi.min(newest))
+}
+
+/// A version of the lazy disk as the materialiser numbers it. Both number by trace position; a change that
+/// turned out to change nothing exists for the lazy disk only.
+fn translate(recording: &Recording, chains: &Chains, cell: CellId, version: u32) -> Option<(Cell, usize)> {
+    let cell = recording.cell(cell);
+    let witness = match &cell.key {
+        CellKey::Data { inode, sector } => Cell::Sector { inode: *inode, index: *sector },
+        CellKey::Size { inode } => Cell::Size { inode: *inode },
+        CellKey::Entry { dir, name } => Cell::Name { dir: *dir, name: name.clone() },
+    };
+    let positions = chains.positions(&witness);
+    let chosen = version.checked_sub(1).map(|i| cell.versions[i as usize]);
+    let at = chosen.map(|v| v.at);
+    let newest = positions.iter().rposition(|position| *position <= at)?;
+    let mut pick = newest;
+    if let (Cell::Size { inode }, Some(Value::Size(size))) = (&witness, chosen.map(|v| v.value)) {
+        // One write may grow a file in several steps, all at one position.
+        let sizes = chains.sizes_of(*inode);
+        let size = size.over(sizes.first().copied().unwrap_or(0));
+        while pick > 0 && sizes[pick] > size && positions[pick] == at {
+            pick -= 1;
+        }
+    }
+    Some((witness, pick))
+}
+
+/// Whether a plain run on the evidence's disk goes wrong in the same way.
+pub(super) fn confirm<S: Subject>(
+    subject: &S,
+    epilogue: &[Step<S::Op>],
+    found: &Found<S::State>,
+) -> Result<(), String> {
+    if matches!(found.failure.check, "hang" | "determinism") {
+        return Ok(());
+    }
+    let mut contradictions = Vec::new();
+    for fill in [Fill::Oldest, Fill::Newest] {
+        match goes_wrong(subject, epilogue, found, &image(found, fill)?) {
+            Ok(()) => return Ok(()),
+            Err(why) => contradictions.push(why),
+        }
+    }
+    Err(format!(
+        "a violation ({}) does not show on the materialised disk: {}",
+        found.failure.check,
+        contradictions.join("; ")
+    ))
+}
+
+fn goes_wrong<S: Subject>(
+    subject: &S,
+    epilogue: &[Step<S::Op>],
+    found: &Found<S::State>,
+    tree: &Tree,
+) -> Result<(), String> {
+    let fs = MemFs::from_tree(tree);
+    if found.aftermath {
+        return match aftermath_of(subject, &fs, &mut 0) {
+            Some(failure) if failure.check == found.failure.check => Ok(()),
+            Some(failure) => Err(format!("a plain run fails {} instead", failure.check)),
+            None => Err("a plain run is well".to_string()),
+        };
+    }
+    let (mut store, state) = match process::recover(subject, fs.vfs()) {
+        Ok(recovered) => recovered,
+        Err(End::Panicked(_)) if found.failure.check == "panic" => return Ok(()),
+        Err(End::Failed(_)) if found.failure.check == "liveness" => return Ok(()),
+        Err(_) => return Err("a plain run ends in another way".to_string()),
+    };
+    let fails = |(layer, at): (usize, &Pos)| {
+        let history = &found.stack[layer].history;
+        epoch::check(subject, history, &state, (*at, *at)).is_err()
+    };
+    if found.positions.iter().enumerate().any(fails) {
+        return Ok(());
+    }
+    if found.failure.check == "liveness" || found.failure.check == "panic" {
+        for step in epilogue {
+            let Step::Do(op) = step else { continue };
+            match process::guarded(|| subject.execute(&mut store, op)) {
+                Ok(Outcome::Acknowledged { .. }) => {}
+                _ => return Ok(()),
+            }
+        }
+    }
+    Err("a plain run is well".to_string())
+}

@@ -1,0 +1,437 @@
+//! One crash point: every disk that it may leave, and every crash of the recovery from it.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use super::process::{self, End};
+use super::token::CrashEvidence;
+use super::{Settings, Step};
+use crate::disk::{
+    Barrier, Choice, Chooser, CrashedLayer, Finished, Narrowing, Policy, Scratch, SimDisk, Stop, World,
+};
+use crate::model::Persisted;
+use crate::oracle::{Failure, History, aftermath, epoch};
+use crate::subject::{Outcome, Subject};
+use crate::trace::{Mark, Pos};
+
+/// A crashed layer as the oracle sees it.
+#[derive(Clone)]
+pub struct Crashed<St> {
+    /// What the process did and was promised, after its recovery.
+    pub history: Arc<History<St>>,
+    /// Where its recovery was over; `None` for the workload itself.
+    pub recovered_at: Option<Pos>,
+    /// The earliest crash position that this crash point stands for.
+    pub first: Pos,
+    /// The crash position.
+    pub at: Pos,
+}
+
+impl<St> Crashed<St> {
+    /// The part of the crash positions `from..=at` at which this layer's own history is what counts.
+    fn own(&self, from: Pos) -> Option<(Pos, Pos)> {
+        let begin = self.recovered_at.map_or(from, |recovered| from.max(recovered + 1));
+        (begin <= self.at).then_some((begin, self.at))
+    }
+
+    /// Whether some of them lie before the end of its recovery.
+    fn reaches_below(&self, from: Pos) -> bool {
+        self.recovered_at.is_some_and(|recovered| from <= recovered)
+    }
+}
+
+/// A violation, not confirmed yet.
+pub struct Found<St> {
+    /// What failed.
+    pub failure: Failure,
+    /// The disk that recovery ran on.
+    pub world: Arc<World>,
+    /// What the last recovery's questions decided about it.
+    pub decided: Vec<Narrowing>,
+    /// The crashes and answers.
+    pub crashes: Vec<CrashEvidence>,
+    /// The crash position, in each layer, at which it is a violation.
+    pub positions: Vec<Pos>,
+    /// Whether it showed in the aftermath of a recovery that was right.
+    pub aftermath: bool,
+    /// The oracle's view of the layers.
+    pub stack: Vec<Crashed<St>>,
+}
+
+/// How far a crash point was explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Coverage {
+    /// Every legal state was covered.
+    Exhausted,
+    /// Some were only sampled.
+    Probed,
+    /// The work was not finished.
+    Unexplored,
+}
+
+/// Explores one crash point.
+pub struct Explorer<'a, S: Subject> {
+    pub subject: &'a S,
+    pub settings: &'a Settings,
+    pub epilogue: &'a [Step<S::Op>],
+    /// The first crash point known to be violated; work behind it is in vain.
+    pub violated: &'a AtomicUsize,
+    /// The one being explored.
+    pub index: usize,
+    pub recoveries: u64,
+    pub coverage: Coverage,
+    scratch: Scratch,
+}
+
+/// A recovery that ran on an undetermined disk.
+pub(super) struct Leaf<St> {
+    pub end: End<St>,
+    pub finished: Finished,
+    pub recovered_at: Option<Pos>,
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Ends with the first violation found; `T` is what a part that found none leaves.
+pub(super) type Walk<St, T = ()> = ControlFlow<Box<Found<St>>, T>;
+
+impl<'a, S: Subject> Explorer<'a, S> {
+    pub fn new(
+        subject: &'a S,
+        settings: &'a Settings,
+        epilogue: &'a [Step<S::Op>],
+        violated: &'a AtomicUsize,
+    ) -> Explorer<'a, S> {
+        Explorer {
+            subject,
+            settings,
+            epilogue,
+            violated,
+            index: 0,
+            recoveries: 0,
+            coverage: Coverage::Exhausted,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Explores a crash point from scratch: all disks, then the aftermath on the newest and oldest of them.
+    pub fn crash_point(&mut self, world: &Arc<World>, crashed: Crashed<S::State>) -> Walk<S::State> {
+        self.recoveries = 0;
+        self.coverage = Coverage::Exhausted;
+        let at = crashed.at;
+        let mut stack = vec![crashed];
+        let mut crashes = vec![CrashEvidence { at, choices: Vec::new() }];
+        self.world(world, &mut stack, &mut crashes)?;
+        if self.stopped() {
+            return ControlFlow::Continue(());
+        }
+        for policy in [Policy::Newest, Policy::Oldest] {
+            let mut chooser = Chooser::default();
+            chooser.start(Vec::new(), policy);
+            self.aftermath(world, &stack, &crashes, chooser)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn stopped(&mut self) -> bool {
+        let late = || self.settings.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let cancelled = || self.settings.cancel.as_ref().is_some_and(|c| c.load(Ordering::Relaxed));
+        let over = self.recoveries >= self.settings.limit;
+        if over || self.violated.load(Ordering::Relaxed) < self.index || cancelled() || late() {
+            self.coverage = Coverage::Unexplored;
+            return true;
+        }
+        false
+    }
+
+    /// Explores all disks that `world` may be: depth first over the answers to recovery's questions.
+    fn world(
+        &mut self,
+        world: &Arc<World>,
+        stack: &mut Vec<Crashed<S::State>>,
+        crashes: &mut Vec<CrashEvidence>,
+    ) -> Walk<S::State> {
+        let mut path: Vec<Choice> = Vec::new();
+        let mut runs = 0;
+        loop {
+            if self.stopped() {
+                return ControlFlow::Continue(());
+            }
+            if runs >= self.settings.cap {
+                self.coverage = self.coverage.max(Coverage::Probed);
+                return super::probe::frontier(self, world, stack, crashes, path);
+            }
+            runs += 1;
+            let fixed = path.len();
+            path = self.leaf(world, stack, crashes, path, fixed, Policy::Newest)?.0;
+            loop {
+                match path.last_mut() {
+                    None => return ControlFlow::Continue(()),
+                    Some(last) if last.answer + 1 < last.question.options => {
+                        last.answer += 1;
+                        break;
+                    }
+                    Some(_) => drop(path.pop()),
+                }
+            }
+        }
+    }
+
+    /// One recovery along a path, checked; then the crashes of that recovery that only this path reaches.
+    /// Returns the whole path and the state that came back.
+    pub(super) fn leaf(
+        &mut self,
+        world: &Arc<World>,
+        stack: &mut Vec<Crashed<S::State>>,
+        crashes: &mut Vec<CrashEvidence>,
+        path: Vec<Choice>,
+        fixed: usize,
+        policy: Policy,
+    ) -> Walk<S::State, (Vec<Choice>, S::State)> {
+        let nested = (stack.len() as u32) < self.settings.depth;
+        let mut chooser = Chooser::default();
+        chooser.start(path, policy);
+        let leaf = self.run(world, chooser, nested);
+        let state = self.check(world, stack, crashes, &leaf)?;
+        let Leaf { mut finished, recovered_at, outcomes, .. } = leaf;
+        let path = std::mem::take(&mut finished.path);
+        self.scratch = std::mem::take(&mut finished.scratch);
+        if nested {
+            let recording = Arc::new(std::mem::take(&mut finished.recording));
+            let persisted = Arc::new(Persisted::new(&self.settings.model, &recording));
+            let trace = &recording.trace;
+            let from = recovered_at.unwrap_or(trace.end());
+            let history = History::new(self.subject, state.clone(), self.epilogue, &outcomes, trace, from);
+            let history = Arc::new(history);
+            let mut first = 0;
+            for barrier in worth_crashing(&finished.barriers, &persisted) {
+                let (at, asked) = (barrier.at, barrier.asked);
+                if asked >= fixed {
+                    let layer =
+                        CrashedLayer { recording: recording.clone(), persisted: persisted.clone(), at };
+                    let next = Arc::new(world.crash(layer, &finished.decided[..barrier.decided]));
+                    stack.push(Crashed { history: history.clone(), recovered_at, first, at });
+                    if let Some(last) = crashes.last_mut() {
+                        last.choices = answers(&path[..asked]);
+                    }
+                    crashes.push(CrashEvidence { at, choices: Vec::new() });
+                    self.world(&next, stack, crashes)?;
+                    crashes.pop();
+                    stack.pop();
+                }
+                first = at + 1;
+            }
+            if let Ok(recording) = Arc::try_unwrap(recording) {
+                self.scratch.recycle(recording);
+            }
+        } else {
+            self.scratch.recycle(finished.recording);
+        }
+        ControlFlow::Continue((path, state))
+    }
+
+    /// One recovery, and with `nested` what a user does after it.
+    pub(super) fn run(&mut self, world: &Arc<World>, chooser: Chooser, nested: bool) -> Leaf<S::State> {
+        self.recoveries += 1;
+        let scratch = std::mem::take(&mut self.scratch);
+        let disk = SimDisk::new(world.clone(), chooser, self.settings.calls_max, scratch);
+        let mut outcomes = Vec::new();
+        let mut recovered_at = None;
+        let end = match process::recover(self.subject, Arc::new(disk.clone())) {
+            Err(end) => end,
+            Ok((mut store, state)) => {
+                let mut end = End::State(state);
+                if nested {
+                    recovered_at = Some(disk.position());
+                    disk.mark(Mark::Recovered);
+                    match process::go_on(self.subject, &mut store, &disk, self.epilogue) {
+                        Ok(ends) => outcomes = ends,
+                        Err(broken) => end = broken,
+                    }
+                }
+                let finished = disk.finish();
+                drop(store);
+                return Leaf { end, finished, recovered_at, outcomes };
+            }
+        };
+        Leaf { end, finished: disk.finish(), recovered_at, outcomes }
+    }
+
+    pub(super) fn check(
+        &self,
+        world: &Arc<World>,
+        stack: &[Crashed<S::State>],
+        crashes: &[CrashEvidence],
+        leaf: &Leaf<S::State>,
+    ) -> Walk<S::State, S::State> {
+        let verdict = judge(self.subject, world, stack, leaf, self.epilogue);
+        match (verdict, &leaf.end) {
+            (Ok(()), End::State(state)) => ControlFlow::Continue(state.clone()),
+            (Ok(()), _) => unreachable!("a recovery without a state is never right"),
+            (Err((positions, failure)), _) => {
+                let mut crashes = crashes.to_vec();
+                if let Some(last) = crashes.last_mut() {
+                    last.choices = answers(&leaf.finished.path);
+                }
+                ControlFlow::Break(Box::new(Found {
+                    failure,
+                    world: world.clone(),
+                    decided: leaf.finished.decided.clone(),
+                    crashes,
+                    positions,
+                    aftermath: false,
+                    stack: stack.to_vec(),
+                }))
+            }
+        }
+    }
+
+    /// The aftermath of one completion.
+    pub(super) fn aftermath(
+        &mut self,
+        world: &Arc<World>,
+        stack: &[Crashed<S::State>],
+        crashes: &[CrashEvidence],
+        chooser: Chooser,
+    ) -> Walk<S::State> {
+        let scratch = std::mem::take(&mut self.scratch);
+        let disk = SimDisk::new(world.clone(), chooser, self.settings.calls_max, scratch);
+        self.recoveries += 1;
+        let failure = aftermath_of(self.subject, &disk, &mut self.recoveries);
+        let finished = disk.finish();
+        let failure = match &finished.stop {
+            Some(stop) => Some(stop_failure(stop)),
+            None => failure,
+        };
+        let Some(failure) = failure else {
+            self.scratch = finished.scratch;
+            self.scratch.recycle(finished.recording);
+            return ControlFlow::Continue(());
+        };
+        let mut crashes = crashes.to_vec();
+        if let Some(last) = crashes.last_mut() {
+            last.choices = answers(&finished.path);
+        }
+        ControlFlow::Break(Box::new(Found {
+            failure,
+            world: world.clone(),
+            decided: finished.decided,
+            crashes,
+            positions: stack.iter().map(|c| c.at).collect(),
+            aftermath: true,
+            stack: stack.to_vec(),
+        }))
+    }
+}
+
+/// Recovers on `machine` and checks the aftermath; `None` if all is well or recovery itself went wrong
+/// (which the exploration reports by itself).
+pub(super) fn aftermath_of<S: Subject>(
+    subject: &S,
+    machine: &dyn aftermath::Machine,
+    opens: &mut u64,
+) -> Option<Failure> {
+    let (store, state) = process::recover(subject, machine.vfs()).ok()?;
+    let checked =
+        process::guarded(|| aftermath::check(subject, machine, process::root(), store, &state, opens));
+    match checked {
+        Ok(Ok(())) => None,
+        Ok(Err(failure)) => Some(failure),
+        Err(unwound) => match unwound.into_end::<S::State>() {
+            End::Panicked(message) => Some(panicked(&message)),
+            _ => None,
+        },
+    }
+}
+
+/// The barriers of a run at which something un-synced was at stake, and its end.
+pub(super) fn worth_crashing(barriers: &[Barrier], persisted: &Persisted) -> Vec<Barrier> {
+    let end = barriers.len().saturating_sub(1);
+    let effective =
+        |(i, b): &(usize, &Barrier)| *i == end || persisted.barriers().binary_search(&b.at).is_ok();
+    barriers.iter().enumerate().filter(effective).map(|(_, b)| *b).collect()
+}
+
+pub(super) fn answers(path: &[Choice]) -> Vec<u32> {
+    path.iter().map(|choice| choice.answer).collect()
+}
+
+fn panicked(message: &str) -> Failure {
+    Failure { check: "panic", summary: format!("the subject panicked: {message}"), details: Vec::new() }
+}
+
+fn stop_failure(stop: &Stop) -> Failure {
+    match stop {
+        Stop::TooManyCalls => Failure {
+            check: "hang",
+            summary: "recovery made more file-system calls than a run may: it looks endless".to_string(),
+            details: Vec::new(),
+        },
+        Stop::NotDeterministic { before, now } => Failure {
+            check: "determinism",
+            summary: "recovery asked another question than before although all answers were the same: \
+                      does it depend on a clock, on hash order, or on threads?"
+                .to_string(),
+            details: vec![format!("before: {before:?}"), format!("now:    {now:?}")],
+        },
+    }
+}
+
+/// Whether what a recovery returned is right at every crash position that could have left its disk. If not:
+/// the position in each layer, and why.
+pub(super) fn judge<S: Subject>(
+    subject: &S,
+    world: &World,
+    stack: &[Crashed<S::State>],
+    leaf: &Leaf<S::State>,
+    epilogue: &[Step<S::Op>],
+) -> Result<(), (Vec<Pos>, Failure)> {
+    let latest = || stack.iter().map(|c| c.at).collect::<Vec<Pos>>();
+    if let Some(stop) = &leaf.finished.stop {
+        return Err((latest(), stop_failure(stop)));
+    }
+    let state = match &leaf.end {
+        End::State(state) => state,
+        End::Panicked(message) => return Err((latest(), panicked(message))),
+        End::Failed(why) => {
+            let failure =
+                Failure { check: "liveness", summary: format!("after the crash {why}"), details: Vec::new() };
+            return Err((latest(), failure));
+        }
+        End::Stopped => {
+            let failure = Failure {
+                check: "hang",
+                summary: "recovery was ended from inside".to_string(),
+                details: Vec::new(),
+            };
+            return Err((latest(), failure));
+        }
+    };
+    let mut positions = latest();
+    for (index, crashed) in stack.iter().enumerate().rev() {
+        let from = crashed.first.max(world.earliest_crash(index, &leaf.finished.decided));
+        if let Some(range) = crashed.own(from)
+            && let Err((at, mut failure)) = epoch::check(subject, &crashed.history, state, range)
+        {
+            if index > 0 {
+                // A recovery had returned a state, and it did not stay.
+                failure.check = "stability";
+                failure.summary = format!("after recovery had returned: {}", failure.summary);
+            }
+            positions[index] = at;
+            return Err((positions, failure));
+        }
+        if !crashed.reaches_below(from) {
+            break;
+        }
+        positions[index] = from;
+    }
+    for (outcome, step) in leaf.outcomes.iter().zip(epilogue) {
+        if let (Outcome::Refused(why) | Outcome::Unknown(why), Step::Do(op)) = (outcome, step) {
+            let summary = format!("the recovered store does not take `{op}`: {why}");
+            return Err((latest(), Failure { check: "liveness", summary, details: Vec::new() }));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,285 @@
+//! From something found to a violation that people can read and run again.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use super::confirm;
+use super::crash_point::{Crashed, Explorer, Found, Walk, worth_crashing};
+use super::pool::{Prepared, fnv1a};
+use super::process::End;
+use super::token::CrashEvidence;
+use super::{Evidence, Reproduction, Settings, Step, Token};
+use crate::disk::{Chooser, CrashedLayer, Narrowing, World};
+use crate::explain;
+use crate::materialise::Fill;
+use crate::model::Persisted;
+use crate::oracle::{Failure, History};
+use crate::plain::Tree;
+use crate::report::Violation;
+use crate::subject::Subject;
+use crate::trace::{EventKind, Trace};
+
+/// A violation that needs no crash: the store does not do what its model does.
+pub(super) fn without_crash<S: Subject>(
+    subject: &S,
+    steps: &[Step<S::Op>],
+    settings: &Settings,
+    prepared: &Prepared<S>,
+) -> Option<Violation> {
+    let wrong = prepared.run.reads.iter().find(|(_, op, state)| !prepared.history.matches(*op, state));
+    let (op, failure) = if let Some((_, op, state)) = wrong {
+        let mut details = Vec::new();
+        if let Some(expected) = prepared.history.candidates(*op).first() {
+            details = subject.diff(expected, state);
+        }
+        let summary =
+            format!("without any crash, the store does not hold what it should after operation {op}");
+        (*op, Failure { check: "epoch", summary, details })
+    } else {
+        let (op, end) = prepared.run.broken.as_ref()?;
+        let (check, why) = match end {
+            End::Panicked(message) => ("panic", format!("the subject panicked: {message}")),
+            End::Failed(why) => ("liveness", why.clone()),
+            _ => ("hang", "the workload made more file-system calls than a run may".to_string()),
+        };
+        let summary = format!("without any crash, at operation {op}: {why}");
+        (*op, Failure { check, summary, details: Vec::new() })
+    };
+    let mut story = vec![failure.summary.clone()];
+    if let Some(Step::Do(last)) = (op as usize).checked_sub(1).and_then(|i| steps.get(i)) {
+        story.push(format!("operation {op}: {last}"));
+    }
+    story.extend(failure.details.iter().cloned());
+    let evidence = Evidence {
+        trace_fingerprint: fingerprint(&prepared.recording.trace),
+        check: failure.check.to_string(),
+        aftermath: false,
+        crashes: Vec::new(),
+    };
+    Some(Violation {
+        check: failure.check.to_string(),
+        kind: "none".to_string(),
+        fault: None,
+        crash_point: prepared.recording.trace.end(),
+        depth: 0,
+        models: vec![settings.model.name.clone()],
+        signature: failure.check.to_string(),
+        source: Vec::new(),
+        token: token(settings, evidence),
+        story,
+        advice: None,
+    })
+}
+
+/// Confirms what was found on a materialised disk and tells its story.
+pub(super) fn confirm<S: Subject>(
+    subject: &S,
+    steps: &[Step<S::Op>],
+    settings: &Settings,
+    prepared: &Prepared<S>,
+    found: &Found<S::State>,
+) -> Result<Violation, String> {
+    confirm::confirm(subject, &prepared.epilogue, found)?;
+    let op_line = |layer: usize, op: u32| {
+        let list = if layer == 0 { steps } else { &prepared.epilogue };
+        match (op as usize).checked_sub(1).and_then(|i| list.get(i)) {
+            Some(Step::Do(op)) => op.to_string(),
+            Some(Step::Reopen) => "reopen".to_string(),
+            None => "opening the store".to_string(),
+        }
+    };
+    let told = explain::tell(&found.world, &found.decided, &found.positions, &op_line);
+    let mut story = told.lines;
+    story.push(format!("{}: {}", found.failure.check, found.failure.summary));
+    story.extend(found.failure.details.iter().map(|line| format!("  {line}")));
+    let evidence = Evidence {
+        trace_fingerprint: fingerprint(&prepared.recording.trace),
+        check: found.failure.check.to_string(),
+        aftermath: found.aftermath,
+        crashes: found.crashes.clone(),
+    };
+    Ok(Violation {
+        check: found.failure.check.to_string(),
+        kind: "power-loss".to_string(),
+        fault: None,
+        crash_point: found.positions.first().copied().unwrap_or(0),
+        depth: found.world.layers.len() as u32,
+        models: vec![settings.model.name.clone()],
+        signature: [found.failure.check]
+            .into_iter()
+            .chain(told.source.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(" "),
+        source: told.source,
+        token: token(settings, evidence),
+        story,
+        advice: None,
+    })
+}
+
+fn token(settings: &Settings, evidence: Evidence) -> String {
+    let Settings { scenario, model, depth, seed, .. } = settings;
+    let token =
+        Token { scenario: scenario.clone(), model: model.name.clone(), depth: *depth, seed: *seed, evidence };
+    token.to_string()
+}
+
+/// A number that changes when the workload's calls or marks change.
+fn fingerprint(trace: &Trace) -> u64 {
+    let mut text = String::new();
+    for event in &trace.events {
+        use std::fmt::Write;
+        let _ = write!(text, "{:?};", event.kind);
+        if let EventKind::Call(crate::trace::Call::Write { data, .. }) = &event.kind {
+            let _ = write!(text, "{:x};", fnv1a(trace.bytes(*data)));
+        }
+    }
+    fnv1a(text.as_bytes())
+}
+
+/// Shows a piece of evidence again: exactly, if the workload's trace is the same; else by exploring anew for
+/// the same check.
+pub(super) fn reproduce<S: Subject>(
+    subject: &S,
+    steps: &[Step<S::Op>],
+    settings: &Settings,
+    evidence: &Evidence,
+) -> Reproduction {
+    let prepared = Prepared::new(subject, steps, settings);
+    let exact = fingerprint(&prepared.recording.trace) == evidence.trace_fingerprint;
+    if exact {
+        if evidence.crashes.is_empty() {
+            let violation = without_crash(subject, steps, settings, &prepared);
+            return Reproduction { violation, exact, image: None };
+        }
+        if let Some(found) = follow(subject, settings, &prepared, evidence) {
+            let image = confirm::image(&found, Fill::Newest).ok();
+            let violation = confirm(subject, steps, settings, &prepared, &found).ok();
+            return Reproduction { violation, exact, image };
+        }
+        return Reproduction {
+            violation: None,
+            exact,
+            image: last_image(subject, settings, &prepared, evidence),
+        };
+    }
+    let explored = super::explore(subject, steps, settings);
+    let violation = explored.violations.into_iter().find(|v| v.check == evidence.check);
+    let image = violation.as_ref().and_then(|v| v.token.parse::<Token>().ok()).and_then(|token| {
+        let found = follow(subject, settings, &prepared, &token.evidence)?;
+        confirm::image(&found, Fill::Newest).ok()
+    });
+    Reproduction { violation, exact, image }
+}
+
+/// Runs along the evidence and returns what is wrong at its end, if anything.
+fn follow<S: Subject>(
+    subject: &S,
+    settings: &Settings,
+    prepared: &Prepared<S>,
+    evidence: &Evidence,
+) -> Option<Box<Found<S::State>>> {
+    let violated = AtomicUsize::new(usize::MAX);
+    let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &violated);
+    let (world, stack) = walk(&mut explorer, prepared, evidence)?;
+    let last = evidence.crashes.last()?;
+    let mut chooser = Chooser::default();
+    chooser.start_script(last.choices.clone());
+    let walk = if evidence.aftermath {
+        explorer.aftermath(&world, &stack, &evidence.crashes, chooser)
+    } else {
+        explorer.once(&world, &stack, &evidence.crashes, chooser)
+    };
+    match walk {
+        ControlFlow::Break(found) => Some(found),
+        ControlFlow::Continue(()) => None,
+    }
+}
+
+type Walked<St> = (Arc<World>, Vec<Crashed<St>>);
+
+/// The disk after the evidence's last crash.
+fn walk<S: Subject>(
+    explorer: &mut Explorer<'_, S>,
+    prepared: &Prepared<S>,
+    evidence: &Evidence,
+) -> Option<Walked<S::State>> {
+    let first = evidence.crashes.first()?;
+    let point = *prepared.points.iter().find(|point| point.at == first.at)?;
+    let mut world = prepared.world(point);
+    let mut stack = vec![prepared.crashed(point)];
+    for pair in evidence.crashes.windows(2) {
+        (world, stack) = explorer.crash_again(&world, stack, &pair[0], &pair[1])?;
+    }
+    Some((world, stack))
+}
+
+/// The files of the evidence's crash although nothing is wrong with them any more.
+fn last_image<S: Subject>(
+    subject: &S,
+    settings: &Settings,
+    prepared: &Prepared<S>,
+    evidence: &Evidence,
+) -> Option<Tree> {
+    let violated = AtomicUsize::new(usize::MAX);
+    let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &violated);
+    let (world, stack) = walk(&mut explorer, prepared, evidence)?;
+    let decided: Vec<Narrowing> = Vec::new();
+    let found = Found {
+        failure: Failure { check: "epoch", summary: String::new(), details: Vec::new() },
+        world,
+        decided,
+        crashes: Vec::new(),
+        positions: stack.iter().map(|c| c.at).collect(),
+        aftermath: false,
+        stack,
+    };
+    confirm::image(&found, Fill::Newest).ok()
+}
+
+impl<S: Subject> Explorer<'_, S> {
+    /// One recovery with given answers, checked.
+    fn once(
+        &mut self,
+        world: &Arc<World>,
+        stack: &[Crashed<S::State>],
+        crashes: &[CrashEvidence],
+        chooser: Chooser,
+    ) -> Walk<S::State> {
+        let nested = (stack.len() as u32) < self.settings.depth;
+        let leaf = self.run(world, chooser, nested);
+        self.check(world, stack, crashes, &leaf).map_continue(drop)
+    }
+
+    /// Lets recovery run with the answers of `before` and crashes it where `next` says.
+    fn crash_again(
+        &mut self,
+        world: &Arc<World>,
+        mut stack: Vec<Crashed<S::State>>,
+        before: &CrashEvidence,
+        next: &CrashEvidence,
+    ) -> Option<Walked<S::State>> {
+        let mut chooser = Chooser::default();
+        chooser.start_script(before.choices.clone());
+        let leaf = self.run(world, chooser, true);
+        let End::State(state) = leaf.end else { return None };
+        let recording = Arc::new(leaf.finished.recording);
+        let persisted = Arc::new(Persisted::new(&self.settings.model, &recording));
+        let from = leaf.recovered_at.unwrap_or(recording.trace.end());
+        let history =
+            History::new(self.subject, state, self.epilogue, &leaf.outcomes, &recording.trace, from);
+        let mut first = 0;
+        for barrier in worth_crashing(&leaf.finished.barriers, &persisted) {
+            if barrier.at == next.at {
+                let layer = CrashedLayer { recording, persisted, at: barrier.at };
+                let world = world.crash(layer, &leaf.finished.decided[..barrier.decided]);
+                let (history, recovered_at) = (Arc::new(history), leaf.recovered_at);
+                stack.push(Crashed { history, recovered_at, first, at: barrier.at });
+                return Some((Arc::new(world), stack));
+            }
+            first = barrier.at + 1;
+        }
+        None
+    }
+}

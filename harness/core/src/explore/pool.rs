@@ -1,0 +1,184 @@
+//! The whole of it: run the workload, explore its crash points on all cores, report in canonical order.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::crash_point::{Coverage, Crashed, Explorer, Found};
+use super::process::{self, WorkloadRun};
+use super::{CrashPoint, Evidence, Exploration, Reproduction, Settings, Step, crash_points};
+use crate::disk::{CrashedLayer, Finished, Recording, SimDisk, World};
+use crate::model::{Persisted, count_states, log2_sum};
+use crate::oracle::History;
+use crate::subject::Subject;
+
+/// A workload that ran to its end, ready to be crashed.
+pub(super) struct Prepared<S: Subject> {
+    pub epilogue: Vec<Step<S::Op>>,
+    pub run: WorkloadRun<S::State>,
+    pub recording: Arc<Recording>,
+    pub persisted: Arc<Persisted>,
+    pub history: Arc<History<S::State>>,
+    pub points: Vec<CrashPoint>,
+}
+
+impl<S: Subject> Prepared<S> {
+    /// Runs the workload.
+    pub fn new(subject: &S, steps: &[Step<S::Op>], settings: &Settings) -> Prepared<S> {
+        let calls_max = settings.calls_max.saturating_mul(1 + steps.len() as u64);
+        let world = Arc::new(World::empty());
+        let disk = SimDisk::new(world, Default::default(), calls_max, Default::default());
+        let run = process::run_workload(subject, &disk, steps);
+        let Finished { recording, .. } = disk.finish();
+        let recording = Arc::new(recording);
+        let persisted = Arc::new(Persisted::new(&settings.model, &recording));
+        let history =
+            History::new(subject, subject.initial_state(), steps, &run.outcomes, &recording.trace, 0);
+        let points = crash_points(&recording.trace, &persisted);
+        let epilogue = subject.epilogue().into_iter().map(Step::Do).collect();
+        Prepared { epilogue, run, recording, persisted, history: Arc::new(history), points }
+    }
+
+    /// The disk that a crash leaves.
+    pub fn world(&self, point: CrashPoint) -> Arc<World> {
+        let layer = CrashedLayer {
+            recording: self.recording.clone(),
+            persisted: self.persisted.clone(),
+            at: point.at,
+        };
+        Arc::new(World::empty().crash(layer, &[]))
+    }
+
+    pub fn crashed(&self, point: CrashPoint) -> Crashed<S::State> {
+        Crashed { history: self.history.clone(), recovered_at: None, first: point.first, at: point.at }
+    }
+}
+
+/// What came of one crash point.
+struct PointResult<St> {
+    recoveries: u64,
+    coverage: Coverage,
+    found: Option<Box<Found<St>>>,
+}
+
+/// Runs the workload on the simulated disk and explores every crash of it.
+pub fn explore<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settings) -> Exploration {
+    let prepared = Prepared::new(subject, steps, settings);
+    let mut report = Exploration { ops: steps.len() as u64, ..Exploration::default() };
+    report.recoveries = prepared.run.opens;
+    if let Some(violation) = super::finding::without_crash(subject, steps, settings, &prepared) {
+        report.first_violation_recovery = Some(report.recoveries);
+        report.states_exact = true;
+        report.violations.push(violation);
+        return report;
+    }
+    let chosen = of_shard(settings, &prepared.points);
+    if let Some(progress) = &settings.progress {
+        progress.started(chosen.len() as u64);
+    }
+    let results = explore_points(subject, settings, &prepared, &chosen);
+    for result in results {
+        report.crash_points += 1;
+        report.recoveries += result.recoveries;
+        match result.coverage {
+            _ if result.found.is_some() => report.unexplored += 1,
+            Coverage::Exhausted => report.exhausted += 1,
+            Coverage::Probed => report.probed += 1,
+            Coverage::Unexplored => report.unexplored += 1,
+        }
+        if let Some(found) = result.found {
+            report.first_violation_recovery = Some(report.recoveries);
+            match super::finding::confirm(subject, steps, settings, &prepared, &found) {
+                Ok(violation) => report.violations.push(violation),
+                Err(message) => report.internal_error = Some(message),
+            }
+        }
+    }
+    let left = chosen.len() as u64 - report.crash_points;
+    report.crash_points += left;
+    report.unexplored += left;
+    let counts = count_states(&prepared.recording, &prepared.persisted, &chosen);
+    report.states_log2 = round(log2_sum(counts.iter().map(|c| c.log2)));
+    report.states_log2_max = round(counts.iter().map(|c| c.log2).fold(0.0, f64::max));
+    report.states_exact = counts.iter().all(|c| c.exact);
+    report
+}
+
+/// The crash points of this shard: dealt out by a hash of scenario, model, seed and crash point. The hash is
+/// part of the report's format, so that shards made by different builds fit together.
+fn of_shard(settings: &Settings, points: &[CrashPoint]) -> Vec<CrashPoint> {
+    let Settings { scenario, model, seed, shard, .. } = settings;
+    let dealt = |point: &CrashPoint| {
+        let text = format!("{scenario}\0{}\0{seed}\0{}", model.name, point.at);
+        fnv1a(text.as_bytes()) % u64::from(shard.count.max(1)) == u64::from(shard.index.max(1) - 1)
+    };
+    points.iter().copied().filter(dealt).collect()
+}
+
+/// FNV-1a, 64 bits.
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+/// One digit behind the point: enough to read, and the same on every machine.
+fn round(log2: f64) -> f64 {
+    (log2 * 10.0).round() / 10.0
+}
+
+/// Explores crash points on `settings.jobs` threads. The results, in order, end with the first violation.
+fn explore_points<S: Subject>(
+    subject: &S,
+    settings: &Settings,
+    prepared: &Prepared<S>,
+    points: &[CrashPoint],
+) -> Vec<PointResult<S::State>> {
+    let next = AtomicUsize::new(0);
+    let violated = AtomicUsize::new(usize::MAX);
+    let results: Mutex<Vec<Option<PointResult<S::State>>>> = Mutex::new(Vec::new());
+    let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
+    lock().resize_with(points.len(), || None);
+    let work = || {
+        let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &violated);
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(point) = points.get(index) else { break };
+            if violated.load(Ordering::Relaxed) < index {
+                break;
+            }
+            explorer.index = index;
+            let walk = explorer.crash_point(&prepared.world(*point), prepared.crashed(*point));
+            let found = match walk {
+                ControlFlow::Continue(()) => None,
+                ControlFlow::Break(found) => {
+                    violated.fetch_min(index, Ordering::Relaxed);
+                    Some(found)
+                }
+            };
+            if let Some(progress) = &settings.progress {
+                progress.explored(explorer.recoveries);
+            }
+            let result = PointResult { recoveries: explorer.recoveries, coverage: explorer.coverage, found };
+            lock()[index] = Some(result);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..settings.jobs.clamp(1, points.len().max(1)) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let last = violated.load(Ordering::Relaxed);
+    let all = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    all.into_iter().take(last.saturating_add(1)).flatten().collect()
+}
+
+/// Shows a piece of evidence again.
+pub fn reproduce<S: Subject>(
+    subject: &S,
+    steps: &[Step<S::Op>],
+    settings: &Settings,
+    evidence: &Evidence,
+) -> Reproduction {
+    super::finding::reproduce(subject, steps, settings, evidence)
+}

@@ -1,0 +1,66 @@
+//! Old epoch or new: the recovered state is the one after operation `i` for one `i` between the last
+//! operation that was acknowledged as durable and the last one issued.
+
+use super::{Failure, History};
+use crate::subject::Subject;
+use crate::trace::Pos;
+
+/// Checks a recovered state at every crash position from `first` to `last`: all of them could have left the
+/// disk that it was recovered from. Returns the position that fails, too.
+pub fn check<S: Subject>(
+    subject: &S,
+    history: &History<S::State>,
+    state: &S::State,
+    (first, last): (Pos, Pos),
+) -> Result<(), (Pos, Failure)> {
+    let windows = history.windows(first, last);
+    let (low, high) = match (windows.last(), windows.first()) {
+        (Some(newest), Some(oldest)) => (newest.durable, oldest.issued),
+        _ => return Ok(()),
+    };
+    // One state that is right at all positions is the rule.
+    if (low..=high).rev().any(|i| history.matches(i, state)) {
+        return Ok(());
+    }
+    for (i, window) in windows.iter().enumerate() {
+        if (window.durable..=window.issued).rev().any(|i| history.matches(i, state)) {
+            continue;
+        }
+        let at = windows.get(i + 1).and_then(|next| next.after).map_or(last, |after| after.min(last));
+        return Err((at, explain(subject, history, state, window.durable, window.issued)));
+    }
+    Ok(())
+}
+
+fn explain<S: Subject>(
+    subject: &S,
+    history: &History<S::State>,
+    state: &S::State,
+    durable: u32,
+    issued: u32,
+) -> Failure {
+    let matching: Vec<u32> = (0..=history.last()).filter(|i| history.matches(*i, state)).collect();
+    let range = if durable == issued {
+        format!("the state after operation {issued}")
+    } else {
+        format!("a state after one of the operations {durable} to {issued}")
+    };
+    let (check, summary) = match (matching.iter().rfind(|i| **i < durable), matching.first()) {
+        (Some(old), _) => (
+            "durability",
+            format!(
+                "operation {durable} was acknowledged as durable; the state after operation {old} came back"
+            ),
+        ),
+        (None, Some(new)) => (
+            "refusal",
+            format!("the state after operation {new} came back, which had not been issued or was refused"),
+        ),
+        (None, None) => ("epoch", "a state came back that never existed".to_string()),
+    };
+    let mut details = vec![format!("allowed: {range}")];
+    if let Some(closest) = history.candidates(issued).first() {
+        details.extend(subject.diff(closest, state));
+    }
+    Failure { check, summary, details }
+}

@@ -1,0 +1,105 @@
+//! What a workload did, and what it was promised, at each position of its trace.
+
+use crate::explore::Step;
+use crate::subject::{Outcome, Subject};
+use crate::trace::{EventKind, Mark, Pos, Trace};
+
+/// What holds between two marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// For crashes after this position...
+    pub after: Option<Pos>,
+    /// ...the last operation acknowledged as durable (0: none),
+    pub durable: u32,
+    /// ...and the last one issued.
+    pub issued: u32,
+}
+
+/// The states a workload went through. State `i` is the one after operation `i`; where operations ended
+/// unknown there are several candidates for it.
+#[derive(Clone, Debug)]
+pub struct History<St> {
+    candidates: Vec<Vec<St>>,
+    windows: Vec<Window>,
+}
+
+impl<St: Clone + Eq> History<St> {
+    /// A history that begins with `initial`, takes the steps that were run, and reads the marks of the trace
+    /// (only those from `from` on) for what was promised when.
+    pub fn new<S: Subject<State = St>>(
+        subject: &S,
+        initial: St,
+        steps: &[Step<S::Op>],
+        outcomes: &[Outcome],
+        trace: &Trace,
+        from: Pos,
+    ) -> History<St> {
+        let mut candidates = vec![vec![initial]];
+        for (step, outcome) in steps.iter().zip(outcomes) {
+            let before = candidates.last().cloned().unwrap_or_default();
+            candidates.push(after(subject, before, step, outcome));
+        }
+        History { candidates, windows: windows(trace, from) }
+    }
+
+    /// The candidates for the state after operation `index`.
+    pub fn candidates(&self, index: u32) -> &[St] {
+        self.candidates.get(index as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// The number of the last operation.
+    pub fn last(&self) -> u32 {
+        self.candidates.len() as u32 - 1
+    }
+
+    /// What held at some crash position from `first` to `last`.
+    pub fn windows(&self, first: Pos, last: Pos) -> &[Window] {
+        let begin = self.windows.partition_point(|w| w.after.is_none_or(|after| after < first));
+        let end = self.windows.partition_point(|w| w.after.is_none_or(|after| after < last));
+        &self.windows[begin.saturating_sub(1)..end.max(1)]
+    }
+
+    /// Whether `state` is a candidate for the state after operation `index`.
+    pub fn matches(&self, index: u32, state: &St) -> bool {
+        self.candidates(index).contains(state)
+    }
+}
+
+fn after<S: Subject>(
+    subject: &S,
+    before: Vec<S::State>,
+    step: &Step<S::Op>,
+    outcome: &Outcome,
+) -> Vec<S::State> {
+    let Step::Do(op) = step else { return before };
+    if let Outcome::Refused(_) = outcome {
+        return before;
+    }
+    let mut states = Vec::new();
+    if let Outcome::Unknown(_) = outcome {
+        states.clone_from(&before);
+    }
+    for mut state in before {
+        subject.apply(&mut state, op);
+        if !states.contains(&state) {
+            states.push(state);
+        }
+    }
+    states
+}
+
+fn windows(trace: &Trace, from: Pos) -> Vec<Window> {
+    let mut now = Window { after: None, durable: 0, issued: 0 };
+    let mut windows = vec![now];
+    for (at, event) in (0..).zip(&trace.events).skip(from as usize) {
+        let EventKind::Mark(mark) = event.kind else { continue };
+        match mark {
+            Mark::Issued { op } => now.issued = op,
+            Mark::Acknowledged { op, durable: true } => now.durable = op,
+            _ => continue,
+        }
+        now.after = Some(at);
+        windows.push(now);
+    }
+    windows
+}
