@@ -1,0 +1,250 @@
+//! The store's directory: every call of the file system goes through here and comes back with a typed error.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use unplug_vfs::{FileKind, OpenOptions, Vfs, VfsFile, VfsLock};
+
+use crate::error::Error;
+use crate::names::{Form, Kind, Name};
+
+/// How many names are removed before the directory is synced. Each name in doubt doubles the states that a
+/// crash may leave the listing in.
+const REMOVE_BATCH: usize = 2;
+
+/// The directory of one store.
+pub(crate) struct Dir {
+    vfs: Arc<dyn Vfs>,
+    path: PathBuf,
+}
+
+/// An open file and its name, for errors.
+pub(crate) struct File {
+    inner: Box<dyn VfsFile>,
+    path: PathBuf,
+}
+
+/// What the directory held when it was opened: the store's own names, sorted.
+#[derive(Default)]
+pub(crate) struct Listing {
+    names: Vec<Name>,
+}
+
+impl Dir {
+    pub(crate) fn new(vfs: Arc<dyn Vfs>, path: &Path) -> Dir {
+        Dir { vfs, path: path.to_path_buf() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn path_of(&self, name: Name) -> PathBuf {
+        let mut file = String::with_capacity(32);
+        name.push_to(&mut file);
+        self.path.join(file)
+    }
+
+    /// Takes the lock; creates the directory first if it is missing and may be created.
+    #[track_caller]
+    pub(crate) fn lock(&self, create: bool) -> Result<Box<dyn VfsLock>, Error> {
+        match self.vfs.lock(&self.path) {
+            Ok(lock) => return Ok(lock),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(self.lock_error(e)),
+        }
+        if !create {
+            return Err(Error::NotFound { path: self.path.clone() });
+        }
+        match self.vfs.create_dir(&self.path) {
+            Ok(()) => {}
+            // Somebody else was faster; the lock decides.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(Error::io("create", &self.path, e)),
+        }
+        match self.vfs.lock(&self.path) {
+            Ok(lock) => Ok(lock),
+            Err(e) => Err(self.lock_error(e)),
+        }
+    }
+
+    fn lock_error(&self, e: io::Error) -> Error {
+        match e.kind() {
+            io::ErrorKind::WouldBlock => Error::Locked { path: self.path.clone() },
+            _ => Error::io("lock", &self.path, e),
+        }
+    }
+
+    /// Lists the directory. Subdirectories and names the store would not write are nobody's business here.
+    #[track_caller]
+    pub(crate) fn list(&self) -> Result<Listing, Error> {
+        let entries = match self.vfs.read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(e) => return Err(Error::io("list", &self.path, e)),
+        };
+        let mut names: Vec<Name> = entries
+            .iter()
+            .filter(|e| e.kind == FileKind::File)
+            .filter_map(|e| Name::parse(&e.name))
+            .collect();
+        names.sort_unstable();
+        Ok(Listing { names })
+    }
+
+    #[track_caller]
+    pub(crate) fn create(&self, name: Name) -> Result<File, Error> {
+        self.open_with(name, OpenOptions::CREATE_NEW, "create")
+    }
+
+    #[track_caller]
+    pub(crate) fn create_or_truncate(&self, name: Name) -> Result<File, Error> {
+        self.open_with(name, OpenOptions::CREATE_TRUNCATE, "create")
+    }
+
+    #[track_caller]
+    pub(crate) fn open(&self, name: Name) -> Result<File, Error> {
+        self.open_with(name, OpenOptions::READ, "open")
+    }
+
+    #[track_caller]
+    pub(crate) fn open_to_write(&self, name: Name) -> Result<File, Error> {
+        self.open_with(name, OpenOptions::READ_WRITE, "open")
+    }
+
+    #[track_caller]
+    fn open_with(&self, name: Name, options: OpenOptions, op: &'static str) -> Result<File, Error> {
+        let path = self.path_of(name);
+        match self.vfs.open(&path, options) {
+            Ok(inner) => Ok(File { inner, path }),
+            Err(e) => Err(Error::io(op, &path, e)),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn rename(&self, from: Name, to: Name) -> Result<(), Error> {
+        let from = self.path_of(from);
+        match self.vfs.rename(&from, &self.path_of(to)) {
+            Ok(()) => Ok(()),
+            Err(e) => Err(Error::io("rename", &from, e)),
+        }
+    }
+
+    /// Gives a file a second name; one that is there already is from an earlier try.
+    #[track_caller]
+    pub(crate) fn link(&self, existing: Name, new: Name) -> Result<(), Error> {
+        let existing = self.path_of(existing);
+        match self.vfs.hard_link(&existing, &self.path_of(new)) {
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(e) => Err(Error::io("link", &existing, e)),
+        }
+    }
+
+    /// Removes a name; one that is gone already is no error.
+    #[track_caller]
+    pub(crate) fn remove(&self, name: Name) -> Result<(), Error> {
+        let path = self.path_of(name);
+        match self.vfs.remove_file(&path) {
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(Error::io("remove", &path, e)),
+        }
+    }
+
+    /// Removes garbage, a few names at a time, and returns what would not go. Failing here harms nothing:
+    /// the next recovery or compaction tries again.
+    #[track_caller]
+    pub(crate) fn sweep(&self, names: &[Name]) -> Vec<Name> {
+        let mut left = Vec::new();
+        for batch in names.chunks(REMOVE_BATCH) {
+            for name in batch {
+                if self.remove(*name).is_err() {
+                    left.push(*name);
+                }
+            }
+            // Names that a crash brings back are garbage again.
+            let _ = self.sync();
+        }
+        left
+    }
+
+    /// Makes names created, renamed and removed so far durable.
+    #[track_caller]
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        match self.vfs.sync_dir(&self.path) {
+            Ok(()) => Ok(()),
+            Err(e) => Err(Error::io("sync directory", &self.path, e)),
+        }
+    }
+
+    /// Makes the directory's own name durable.
+    #[track_caller]
+    pub(crate) fn sync_parent(&self) -> Result<(), Error> {
+        let parent = match self.path.parent() {
+            None => return Ok(()),
+            Some(p) if p.as_os_str().is_empty() => Path::new("."),
+            Some(p) => p,
+        };
+        match self.vfs.sync_dir(parent) {
+            Ok(()) => Ok(()),
+            Err(e) => Err(Error::io("sync directory", parent, e)),
+        }
+    }
+}
+
+impl File {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    #[track_caller]
+    pub(crate) fn write(&self, data: &[u8], offset: u64) -> Result<(), Error> {
+        match self.inner.write_fully_at(data, offset) {
+            Ok(()) => Ok(()),
+            Err(e) => Err(Error::io("write", &self.path, e)),
+        }
+    }
+
+    /// Makes content and length durable.
+    #[track_caller]
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        match self.inner.sync_data() {
+            Ok(()) => Ok(()),
+            Err(e) => Err(Error::io("sync", &self.path, e)),
+        }
+    }
+
+    /// One read, repeated after an interruption; as short as the file system likes.
+    #[track_caller]
+    pub(crate) fn read(&self, buf: &mut [u8], offset: u64) -> Result<usize, Error> {
+        loop {
+            match self.inner.read_at(buf, offset) {
+                Ok(n) => return Ok(n),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Error::io("read", &self.path, e)),
+            }
+        }
+    }
+}
+
+impl Listing {
+    /// Every name, damaged ones included.
+    pub(crate) fn names(&self) -> &[Name] {
+        &self.names
+    }
+
+    /// The numbers of the finished files of a kind, ascending.
+    pub(crate) fn numbers(&self, kind: Kind) -> impl DoubleEndedIterator<Item = u64> + '_ {
+        self.names.iter().filter(move |n| n.kind == kind && n.form == Form::Plain).map(|n| n.number)
+    }
+
+    pub(crate) fn contains(&self, name: Name) -> bool {
+        self.names.binary_search(&name).is_ok()
+    }
+
+    /// The largest number in any name; 0 without one.
+    pub(crate) fn largest(&self) -> u64 {
+        self.names.iter().map(|n| n.number).max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,209 @@
+//! The writing half of recovery, and creation: makes what the files prove durable, under fresh names, and only
+//! then removes what is not needed any more.
+//!
+//! What the cache shows need not be on the disk, and syncing a file again after a failed sync writes nothing.
+//! So recovery relies on old files only where an earlier step cannot have gone on without their being durable:
+//! what a manifest lists, and segments that have a successor. The last segment's records are copied; the
+//! manifest is always written anew.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use unplug_vfs::Vfs;
+
+use crate::damage::Damage;
+use crate::dir::{Dir, Listing};
+use crate::error::{Error, Reason};
+use crate::fragment::BLOCK;
+use crate::manifest::Manifest;
+use crate::memory::Memory;
+use crate::names::{Form, Kind, Name};
+use crate::options::{Options, RecoveryPolicy};
+use crate::planted::Planted;
+use crate::reader::Scratch;
+use crate::replay::{self, Proof, Replay, Stopped, Tail};
+use crate::state::{Event, Machine};
+use crate::store::{Live, Store};
+use crate::wal::{Draft, Log, SegmentHeader};
+
+/// What recovery found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// The epoch that was current.
+    pub epoch: u64,
+    /// Entries loaded from the snapshot.
+    pub snapshot_entries: u64,
+    /// Log records replayed on it.
+    pub records: u64,
+    /// Log segments read.
+    pub segments: u64,
+    /// Where replay stopped before the end of what was written; None if the log ends cleanly.
+    pub stopped: Option<Stopped>,
+    /// Damaged files, and those behind the damage, kept under these names.
+    pub kept: Vec<PathBuf>,
+}
+
+/// Opens or creates the store in a directory.
+pub(crate) fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Store, Error> {
+    options.check()?;
+    let dir = Dir::new(vfs, path);
+    let mut machine = Machine::new();
+    let lock = dir.lock(options.create)?;
+    machine.step(Event::Locked)?;
+    let listing = dir.list()?;
+    let mut scratch = Scratch::default();
+    let newest = replay::newest_manifest(&dir, &listing, options.planted, &mut scratch)?;
+    let (live, memory, log, report) = match newest {
+        None => create(&dir, &listing, &options)?,
+        Some(newest) => {
+            let number = listing.largest().max(newest.1.next_number - 1) + 1;
+            let replay = Replay::new(&dir, &listing, newest, options.planted, scratch, Some(number));
+            restore(&dir, &listing, &options, replay.run()?, number)?
+        }
+    };
+    machine.step(if log.is_some() { Event::Recovered } else { Event::FoundDamage })?;
+    Ok(Store::assemble(dir, options, machine, lock, memory, log, live, report))
+}
+
+type Opened = (Live, Memory, Option<Log>, RecoveryReport);
+
+/// Makes an empty store. The manifest comes first and is durable before any data file exists: a directory
+/// that holds data files and no manifest is never a store whose creation was cut short.
+fn create(dir: &Dir, listing: &Listing, options: &Options) -> Result<Opened, Error> {
+    if let Some(name) = listing.names().iter().find(|n| n.kind != Kind::Manifest && n.form != Form::Tmp) {
+        let damage = Damage::new(0, Reason::BadHeader, "there are data files, but no manifest");
+        return Err(damage.into_error(&dir.path_of(*name)));
+    }
+    if !options.create {
+        return Err(Error::NotFound { path: dir.path().to_path_buf() });
+    }
+    dir.sync_parent()?;
+    let number = listing.largest() + 1;
+    let manifest = Manifest { epoch: 1, next_number: number + 1, first_sequence: 1, ..Manifest::default() };
+    let manifest_name = manifest.install(dir, number, options.planted)?;
+    let header = SegmentHeader { epoch: 1, number: number + 1, predecessor: 0, first_sequence: 1 };
+    let mut log = Draft::new(header, options.planted).finish(dir, None)?;
+    log.sync()?;
+    dir.sync()?;
+    let tmp: Vec<Name> = listing.names().iter().filter(|n| n.form == Form::Tmp).copied().collect();
+    let live = Live {
+        epoch: 1,
+        manifest: manifest_name,
+        snapshot: 0,
+        sealed: Vec::new(),
+        first_sequence: 1,
+        next_sequence: 1,
+        next_number: number + 2,
+        ops: 0,
+        log_bytes: 0,
+        garbage: dir.sweep(&tmp),
+    };
+    Ok((live, Memory::default(), Some(log), RecoveryReport { epoch: 1, ..RecoveryReport::default() }))
+}
+
+/// Makes what was proved the store's durable state. `number` is the first free one.
+fn restore(
+    dir: &Dir,
+    listing: &Listing,
+    options: &Options,
+    proof: Proof,
+    number: u64,
+) -> Result<Opened, Error> {
+    let planted = options.planted;
+    let mut report = RecoveryReport {
+        epoch: proof.manifest.epoch,
+        snapshot_entries: proof.snapshot_entries,
+        records: proof.records,
+        segments: proof.segments_read,
+        stopped: proof.stopped,
+        kept: Vec::new(),
+    };
+    let mut live = Live {
+        epoch: proof.manifest.epoch,
+        manifest: proof.manifest_name,
+        snapshot: proof.manifest.snapshot,
+        sealed: proof.segments,
+        first_sequence: proof.manifest.first_sequence,
+        next_sequence: proof.next_sequence,
+        next_number: number + 2,
+        ops: proof.ops,
+        log_bytes: proof.log_bytes,
+        garbage: Vec::new(),
+    };
+    if let Some(stopped) = report.stopped.as_ref().filter(|s| s.sealed) {
+        let in_snapshot = live.snapshot > 0 && stopped.file == dir.path_of(Name::snapshot(live.snapshot));
+        match options.recovery {
+            RecoveryPolicy::ReadOnly => return Ok((live, proof.memory, None, report)),
+            RecoveryPolicy::Stop if !in_snapshot => {}
+            RecoveryPolicy::Stop | RecoveryPolicy::Refuse => {
+                return Err(
+                    Damage::new(stopped.offset, stopped.reason, stopped.detail).into_error(&stopped.file)
+                );
+            }
+        }
+        report.kept = keep_damaged(dir, listing, &live.sealed, proof.cut_short)?;
+    }
+    let log = match proof.tail {
+        Tail::Keep(segment) => {
+            let file = dir.open_to_write(Name::wal(segment.header.number))?;
+            Log::resume(segment.header, file, BLOCK as u64, &[], planted)
+        }
+        Tail::Resume(segment, end, tail) => {
+            let file = dir.open_to_write(Name::wal(segment.header.number))?;
+            Log::resume(segment.header, file, end, &tail, planted)
+        }
+        Tail::Copy(draft) => make_durable(dir, draft, planted)?,
+        Tail::Prefix(segment, upto) => {
+            make_durable(dir, replay::copy_prefix(dir, &segment, upto, number)?, planted)?
+        }
+        Tail::New { predecessor } => {
+            let header =
+                SegmentHeader { epoch: live.epoch, number, predecessor, first_sequence: live.next_sequence };
+            make_durable(dir, Draft::new(header, planted), planted)?
+        }
+    };
+    let manifest = live.manifest_with(&log);
+    let orphans = |current: Name| -> Vec<Name> {
+        let live = |n: &Name| {
+            *n == current
+                || *n == Name::snapshot(manifest.snapshot)
+                || (n.kind == Kind::Wal && n.form == Form::Plain && manifest.segments.contains(&n.number))
+        };
+        listing.names().iter().filter(|n| n.form != Form::Damaged && !live(n)).copied().collect()
+    };
+    if planted == Planted::OrphansRemovedEarly {
+        dir.sweep(&orphans(Name::manifest(number + 1)));
+    }
+    live.manifest = manifest.install(dir, number + 1, planted)?;
+    live.garbage = dir.sweep(&orphans(live.manifest));
+    Ok((live, proof.memory, Some(log), report))
+}
+
+/// Syncs a new segment and its name: from here on a manifest may list it.
+#[track_caller]
+fn make_durable(dir: &Dir, draft: Draft, planted: Planted) -> Result<Log, Error> {
+    let mut log = draft.finish(dir, None)?;
+    if planted != Planted::DeadTailCutNotSynced {
+        log.sync()?;
+    }
+    dir.sync()?;
+    Ok(log)
+}
+
+/// Gives every segment that is not good to its end a second name that recovery does not touch. The names are
+/// durable before the manifest that does without these segments, by the sync that its new segment needs.
+fn keep_damaged(
+    dir: &Dir,
+    listing: &Listing,
+    good: &[u64],
+    cut_short: Option<u64>,
+) -> Result<Vec<PathBuf>, Error> {
+    let mut kept = Vec::new();
+    for number in listing.numbers(Kind::Wal).filter(|n| !good.contains(n) || cut_short == Some(*n)) {
+        let name = Name::wal(number);
+        dir.link(name, name.damaged())?;
+        kept.push(dir.path_of(name.damaged()));
+    }
+    Ok(kept)
+}

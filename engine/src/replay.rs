@@ -1,0 +1,380 @@
+//! The reading half of recovery: what do the files prove? It changes nothing but a draft of the new last
+//! segment, which nobody relies on until recovery's writing half has made it current.
+//!
+//! Names come from one listing. Files are read block by block, in order, and the last segment never past its
+//! first bad record; no length is ever asked for.
+
+use std::path::PathBuf;
+
+use crate::damage::{Damage, Unreadable};
+use crate::dir::{Dir, File, Listing};
+use crate::error::{Error, Reason};
+use crate::fragment::BLOCK;
+use crate::header::Fault;
+use crate::manifest::Manifest;
+use crate::memory::Memory;
+use crate::names::{Kind, Name};
+use crate::planted::Planted;
+use crate::reader::{Next, Records, Scratch};
+use crate::record::Record;
+use crate::snapshot;
+use crate::wal::{self, Draft, SegmentHeader};
+
+/// Where replay stopped before the end of what was written, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stopped {
+    /// The file.
+    pub file: PathBuf,
+    /// Where the first record begins that is not believed.
+    pub offset: u64,
+    /// Why not.
+    pub reason: Reason,
+    /// The damage in words.
+    pub detail: &'static str,
+    /// Whether the file was synced and closed, so that no crash can explain the damage. An unsealed file's
+    /// torn end is what every crash leaves.
+    pub sealed: bool,
+}
+
+/// What the files prove.
+pub(crate) struct Proof {
+    pub(crate) manifest: Manifest,
+    pub(crate) manifest_name: Name,
+    pub(crate) memory: Memory,
+    pub(crate) snapshot_entries: u64,
+    /// Sealed segments that are good to their end.
+    pub(crate) segments: Vec<u64>,
+    pub(crate) tail: Tail,
+    pub(crate) next_sequence: u64,
+    pub(crate) records: u64,
+    pub(crate) ops: u64,
+    pub(crate) log_bytes: u64,
+    pub(crate) segments_read: u64,
+    pub(crate) stopped: Option<Stopped>,
+    /// A sealed segment that ends too early: it stays in use, and is kept.
+    pub(crate) cut_short: Option<u64>,
+}
+
+/// How the log's end goes on.
+pub(crate) enum Tail {
+    /// In a new segment behind this one.
+    New { predecessor: u64 },
+    /// In the last segment, which is empty.
+    Keep(Segment),
+    /// In a copy of the last segment's good records.
+    Copy(Draft),
+    /// In a copy, still to be made, of the good records of a sealed segment up to this offset.
+    Prefix(Segment, u64),
+    /// In the last segment, behind its good records: the offset, and the bytes of its block before it.
+    Resume(Segment, u64, Vec<u8>),
+}
+
+/// An open segment with a sound header.
+pub(crate) struct Segment {
+    pub(crate) header: SegmentHeader,
+    pub(crate) file: File,
+    /// The manifest lists it, so its name and header are durable.
+    listed: bool,
+}
+
+/// A segment that must or may be the next one.
+enum Found {
+    Good(Segment),
+    Damaged(u64, Damage),
+}
+
+/// How reading a segment ended.
+struct End {
+    offset: u64,
+    /// The file ends there.
+    eof: bool,
+    damage: Option<Damage>,
+    /// The bytes of the block at `offset` before it, if they were asked for.
+    tail: Vec<u8>,
+    records: u64,
+}
+
+/// Finds the newest manifest; None if there is none at all.
+#[track_caller]
+pub(crate) fn newest_manifest(
+    dir: &Dir,
+    listing: &Listing,
+    planted: Planted,
+    scratch: &mut Scratch,
+) -> Result<Option<(Name, Manifest)>, Error> {
+    for number in listing.numbers(Kind::Manifest).rev() {
+        let name = Name::manifest(number);
+        let file = dir.open(name)?;
+        match Manifest::read(&file, Some(number), scratch) {
+            Ok(manifest) => return Ok(Some((name, manifest))),
+            Err(Unreadable::Damage(_)) if planted == Planted::ManifestFallback => {}
+            Err(e) => return Err(e.into_error(file.path())),
+        }
+    }
+    Ok(None)
+}
+
+pub(crate) struct Replay<'a> {
+    dir: &'a Dir,
+    listing: &'a Listing,
+    planted: Planted,
+    scratch: Scratch,
+    proof: Proof,
+    /// The number of the copy of the last segment; None to look only.
+    draft_number: Option<u64>,
+}
+
+impl<'a> Replay<'a> {
+    pub(crate) fn new(
+        dir: &'a Dir,
+        listing: &'a Listing,
+        (manifest_name, manifest): (Name, Manifest),
+        planted: Planted,
+        scratch: Scratch,
+        draft_number: Option<u64>,
+    ) -> Replay<'a> {
+        let next_sequence = manifest.first_sequence;
+        let proof = Proof {
+            manifest,
+            manifest_name,
+            memory: Memory::default(),
+            snapshot_entries: 0,
+            segments: Vec::new(),
+            tail: Tail::New { predecessor: 0 },
+            next_sequence,
+            records: 0,
+            ops: 0,
+            log_bytes: 0,
+            segments_read: 0,
+            stopped: None,
+            cut_short: None,
+        };
+        Replay { dir, listing, planted, scratch, proof, draft_number }
+    }
+
+    /// Loads the snapshot and replays the log behind it.
+    #[track_caller]
+    pub(crate) fn run(mut self) -> Result<Proof, Error> {
+        if self.load_snapshot()? {
+            self.replay_log()?;
+        }
+        Ok(self.proof)
+    }
+
+    fn stop(&mut self, name: Name, damage: Damage, sealed: bool) {
+        self.proof.stopped = Some(Stopped {
+            file: self.dir.path_of(name),
+            offset: damage.offset,
+            reason: damage.reason,
+            detail: damage.detail,
+            sealed,
+        });
+    }
+
+    /// Returns whether the snapshot is whole; a log makes no sense on part of one.
+    #[track_caller]
+    fn load_snapshot(&mut self) -> Result<bool, Error> {
+        let number = self.proof.manifest.snapshot;
+        if number == 0 {
+            return Ok(true);
+        }
+        let name = Name::snapshot(number);
+        if !self.listing.contains(name) {
+            self.stop(name, Damage::new(0, Reason::BadHeader, "the file is missing"), true);
+            return Ok(false);
+        }
+        let file = self.dir.open(name)?;
+        let loaded = match snapshot::read(&file, snapshot::checks(self.planted), &mut self.scratch) {
+            Ok(loaded) => loaded,
+            Err(Unreadable::Damage(damage)) if damage.version.is_none() => {
+                self.stop(name, damage, true);
+                return Ok(false);
+            }
+            Err(e) => return Err(e.into_error(file.path())),
+        };
+        let manifest = &self.proof.manifest;
+        let mine = (loaded.header.number, loaded.header.epoch, loaded.header.next_sequence)
+            == (number, manifest.epoch, manifest.first_sequence);
+        if !mine {
+            self.stop(name, Fault::Foreign.into(), true);
+            return Ok(false);
+        }
+        self.proof.snapshot_entries = loaded.entries.len() as u64;
+        self.proof.memory = Memory::from_sorted(loaded.entries);
+        if let Some(damage) = loaded.damage {
+            self.stop(name, damage, true);
+        }
+        Ok(loaded.damage.is_none())
+    }
+
+    #[track_caller]
+    fn replay_log(&mut self) -> Result<(), Error> {
+        let mut predecessor = 0;
+        let mut listed = 0;
+        let mut next = self.following(predecessor, listed)?;
+        while let Some(found) = next {
+            listed += 1;
+            let segment = match found {
+                Found::Good(segment) => segment,
+                Found::Damaged(number, damage) => {
+                    self.stop(Name::wal(number), damage, true);
+                    break;
+                }
+            };
+            let name = Name::wal(segment.header.number);
+            if segment.header.first_sequence != self.proof.next_sequence && !self.skips() {
+                let detail = "the segment before it ends too early";
+                self.stop(name, Damage::new(0, Reason::SequenceGap, detail), true);
+                self.proof.cut_short = Some(predecessor).filter(|n| *n > 0);
+                break;
+            }
+            next = self.following(segment.header.number, listed)?;
+            if next.is_none() {
+                return self.replay_last(segment);
+            }
+            let end = self.replay_segment(&segment, None)?;
+            if let Some(damage) = end.damage {
+                self.stop(name, damage, true);
+                self.proof.tail = Tail::Prefix(segment, damage.offset);
+                return Ok(());
+            }
+            predecessor = segment.header.number;
+            self.proof.segments.push(predecessor);
+        }
+        self.proof.tail = Tail::New { predecessor };
+        Ok(())
+    }
+
+    /// The last segment may end anywhere.
+    #[track_caller]
+    fn replay_last(&mut self, segment: Segment) -> Result<(), Error> {
+        let draft = self.draft_number.map(|number| {
+            let header = SegmentHeader { number, ..segment.header };
+            Draft::new(header, self.planted)
+        });
+        let (end, draft) = match draft {
+            Some(mut draft) => (self.replay_segment(&segment, Some(&mut draft))?, Some(draft)),
+            None => (self.replay_segment(&segment, None)?, None),
+        };
+        if let Some(damage) = end.damage {
+            self.stop(Name::wal(segment.header.number), damage, false);
+        }
+        // Only where the file ends, nothing can lie behind.
+        let empty = end.records == 0 && end.eof && end.offset == BLOCK as u64;
+        self.proof.tail = match draft {
+            _ if self.planted == Planted::DeadTailNotCut => Tail::Resume(segment, end.offset, end.tail),
+            Some(draft) if !(empty && segment.listed) => Tail::Copy(draft),
+            _ => Tail::Keep(segment),
+        };
+        Ok(())
+    }
+
+    /// The segment behind `predecessor`: the manifest's next one, or one that was rotated in since.
+    #[track_caller]
+    fn following(&mut self, predecessor: u64, listed: usize) -> Result<Option<Found>, Error> {
+        let epoch = self.proof.manifest.epoch;
+        if let Some(&number) = self.proof.manifest.segments.get(listed) {
+            let name = Name::wal(number);
+            if !self.listing.contains(name) {
+                let damage = Damage::new(0, Reason::BadHeader, "the file is missing");
+                return Ok(Some(Found::Damaged(number, damage)));
+            }
+            let file = self.dir.open(name)?;
+            let header = Records::new(&file, &mut self.scratch).header_block().map(SegmentHeader::decode)?;
+            let expected =
+                |h: &SegmentHeader| (h.number, h.epoch, h.predecessor) == (number, epoch, predecessor);
+            return Ok(Some(match header {
+                Ok(header) if expected(&header) => Found::Good(Segment { header, file, listed: true }),
+                Ok(_) => Found::Damaged(number, Fault::Foreign.into()),
+                Err(fault @ Fault::Version { .. }) => return Err(Damage::from(fault).into_error(file.path())),
+                Err(fault) => Found::Damaged(number, fault.into()),
+            }));
+        }
+        // A rotated segment's header is durable before its first record is written: without one, the rotation
+        // never finished. Other candidates are what a crashed compaction or recovery left.
+        let last_listed = self.proof.manifest.segments.last().copied().unwrap_or(0);
+        for number in self.listing.numbers(Kind::Wal).filter(|n| *n > last_listed.max(predecessor)) {
+            let file = self.dir.open(Name::wal(number))?;
+            let header = Records::new(&file, &mut self.scratch).header_block().map(SegmentHeader::decode)?;
+            match header {
+                Ok(h) if (h.number, h.epoch, h.predecessor) == (number, epoch, predecessor) => {
+                    return Ok(Some(Found::Good(Segment { header: h, file, listed: false })));
+                }
+                Err(fault @ Fault::Version { verified: true, .. }) => {
+                    return Err(Damage::from(fault).into_error(file.path()));
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn skips(&self) -> bool {
+        self.planted == Planted::MalformedRecordSkipped
+    }
+
+    /// Applies a segment's records in order, up to the first that is not good, and copies them to a draft.
+    #[track_caller]
+    fn replay_segment(&mut self, segment: &Segment, mut draft: Option<&mut Draft>) -> Result<End, Error> {
+        let skips = self.skips();
+        let proof = &mut self.proof;
+        proof.segments_read += 1;
+        let mut records = Records::new(&segment.file, &mut self.scratch);
+        records.begin(segment.header.identity(self.planted), wal::checks(self.planted), BLOCK as u64);
+        let mut count = 0;
+        let (eof, reason) = loop {
+            let reason = match records.next()? {
+                Next::Record => match Record::decode(records.payload()) {
+                    Some(record) if record.sequence == proof.next_sequence || skips => {
+                        proof.next_sequence = record.sequence.saturating_add(1);
+                        proof.ops += u64::from(record.count());
+                        proof.log_bytes += records.payload().len() as u64;
+                        proof.memory.apply(record.ops);
+                        if let Some(draft) = &mut draft {
+                            draft.push(self.dir, records.payload())?;
+                        }
+                        count += 1;
+                        continue;
+                    }
+                    Some(_) => Reason::SequenceGap,
+                    None => Reason::Malformed,
+                },
+                Next::Partial => {
+                    if let Some(record) = Record::decode_prefix(records.payload()) {
+                        proof.memory.apply(record.ops);
+                    }
+                    continue;
+                }
+                Next::End { eof } if eof || !skips => break (eof, None),
+                Next::End { .. } => Reason::TornTail,
+                Next::Bad(reason) => reason,
+            };
+            if !skips {
+                break (false, Some(reason));
+            }
+            records.skip();
+        };
+        proof.records += count;
+        let offset = records.offset();
+        let damage = reason.map(|reason| Damage::fragment(offset, reason));
+        let tail = match self.planted {
+            Planted::DeadTailNotCut => records.tail()?,
+            _ => Vec::new(),
+        };
+        Ok(End { offset, eof, damage, tail, records: count })
+    }
+}
+
+/// Copies a segment's good records up to an offset.
+#[track_caller]
+pub(crate) fn copy_prefix(dir: &Dir, segment: &Segment, upto: u64, number: u64) -> Result<Draft, Error> {
+    let mut scratch = Scratch::default();
+    let mut draft = Draft::new(SegmentHeader { number, ..segment.header }, Planted::None);
+    let mut records = Records::new(&segment.file, &mut scratch);
+    records.begin(segment.header.identity(Planted::None), wal::checks(Planted::None), BLOCK as u64);
+    while records.next()? == Next::Record && records.offset() < upto {
+        draft.push(dir, records.payload())?;
+    }
+    Ok(draft)
+}

@@ -1,0 +1,168 @@
+//! Log segments: their header, making one, appending to one.
+//!
+//! A segment's header names its epoch, its own number, the number of the segment before it in the log (0 for
+//! the first), and the sequence number its first record will have. A rotated segment is found by these: the
+//! manifest does not list it.
+
+use crate::dir::{Dir, File};
+use crate::error::Error;
+use crate::fragment::{BLOCK, Domain, FRAGMENT_HEADER, Fragmenter, Identity};
+use crate::header::{self, Fault, MAGIC_WAL};
+use crate::names::Name;
+use crate::planted::Planted;
+use crate::reader::Checks;
+
+/// What a segment's first block says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    pub(crate) epoch: u64,
+    pub(crate) number: u64,
+    pub(crate) predecessor: u64,
+    pub(crate) first_sequence: u64,
+}
+
+impl SegmentHeader {
+    pub(crate) fn encode(&self) -> [u8; BLOCK] {
+        header::encode(MAGIC_WAL, &[self.epoch, self.number, self.predecessor, self.first_sequence])
+    }
+
+    pub(crate) fn decode(block: &[u8]) -> Result<SegmentHeader, Fault> {
+        header::decode(MAGIC_WAL, block).map(|fields| SegmentHeader {
+            epoch: fields.get(0),
+            number: fields.get(1),
+            predecessor: fields.get(2),
+            first_sequence: fields.get(3),
+        })
+    }
+
+    pub(crate) fn identity(&self, planted: Planted) -> Identity {
+        match planted {
+            Planted::NoSegmentIdentity => Identity::without_seed(self.number),
+            _ => Identity::new(Domain::Wal, self.epoch, self.number),
+        }
+    }
+}
+
+/// How a log's fragments are checked.
+pub(crate) fn checks(planted: Planted) -> Checks {
+    Checks {
+        crc: planted != Planted::WalCrcUnchecked,
+        tag: !matches!(planted, Planted::WalCrcUnchecked | Planted::NoSegmentIdentity),
+        partial: planted == Planted::BatchAppliedEarly,
+    }
+}
+
+/// A draft above this goes to its file early.
+const SPILL_BYTES: usize = 1 << 20;
+
+/// A segment that is being made and that nobody relies on yet.
+pub(crate) struct Draft {
+    header: SegmentHeader,
+    out: Fragmenter,
+    file: Option<File>,
+    records: u64,
+}
+
+impl Draft {
+    pub(crate) fn new(header: SegmentHeader, planted: Planted) -> Draft {
+        let out = Fragmenter::new(header.identity(planted), 0, &header.encode());
+        Draft { header, out, file: None, records: 0 }
+    }
+
+    /// As [`Draft::new`], with a hole in the header's place.
+    pub(crate) fn without_header(header: SegmentHeader, planted: Planted) -> Draft {
+        let out = Fragmenter::new(header.identity(planted), BLOCK as u64, &[]);
+        Draft { header, out, file: None, records: 0 }
+    }
+
+    #[track_caller]
+    pub(crate) fn push(&mut self, dir: &Dir, record: &[u8]) -> Result<(), Error> {
+        self.out.push(record);
+        self.records += 1;
+        if self.out.buffered() >= SPILL_BYTES {
+            self.spill(dir, None)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the segment out, in a new file or over a retired one. Not synced yet.
+    #[track_caller]
+    pub(crate) fn finish(mut self, dir: &Dir, retired: Option<Name>) -> Result<Log, Error> {
+        self.spill(dir, retired)?;
+        match self.file {
+            Some(file) => {
+                Ok(Log { header: self.header, file, out: self.out, dirty: true, records: self.records })
+            }
+            None => Err(Error::Internal { what: "a log segment was written without a file" }),
+        }
+    }
+
+    #[track_caller]
+    fn spill(&mut self, dir: &Dir, retired: Option<Name>) -> Result<(), Error> {
+        let name = Name::wal(self.header.number);
+        let file = match (self.file.take(), retired) {
+            (Some(file), _) => file,
+            (None, None) => dir.create(name)?,
+            (None, Some(retired)) => {
+                dir.rename(retired, name)?;
+                dir.open_to_write(name)?
+            }
+        };
+        let file = self.file.insert(file);
+        self.out.flush(|data, offset| file.write(data, offset))
+    }
+}
+
+/// The segment that takes new records.
+pub(crate) struct Log {
+    header: SegmentHeader,
+    file: File,
+    out: Fragmenter,
+    dirty: bool,
+    records: u64,
+}
+
+impl Log {
+    /// Goes on behind `end`, given the bytes of its block before it.
+    pub(crate) fn resume(header: SegmentHeader, file: File, end: u64, tail: &[u8], planted: Planted) -> Log {
+        let out = Fragmenter::new(header.identity(planted), end - tail.len() as u64, tail);
+        Log { header, file, out, dirty: false, records: u64::from(end > BLOCK as u64) }
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.header.number
+    }
+
+    /// The segment's length in bytes, up to its last record.
+    pub(crate) fn len(&self) -> u64 {
+        self.out.end()
+    }
+
+    /// Whether a record of this length should go to the next segment.
+    pub(crate) fn is_full_for(&self, record_len: usize, segment_size: u64) -> bool {
+        let fragments = record_len.div_ceil(BLOCK - FRAGMENT_HEADER) + 1;
+        let bytes = (record_len + fragments * FRAGMENT_HEADER) as u64;
+        self.records > 0 && self.len() + bytes > segment_size
+    }
+
+    /// Appends a record with one write. After an error an unknown part of it is in the file.
+    #[track_caller]
+    pub(crate) fn append(&mut self, record: &[u8]) -> Result<(), Error> {
+        self.out.push(record);
+        self.records += 1;
+        self.dirty = true;
+        // Whole blocks are written, so that what an old file held behind the record is gone from its block.
+        let file = &self.file;
+        self.out.flush(|data, offset| file.write(data, offset))
+    }
+
+    /// Makes all records durable.
+    #[track_caller]
+    pub(crate) fn sync(&mut self) -> Result<(), Error> {
+        if self.dirty {
+            self.file.sync()?;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+}
