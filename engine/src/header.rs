@@ -84,6 +84,11 @@ pub(crate) fn decode(magic: [u8; 8], block: &[u8]) -> Result<Fields<'_>, Fault> 
     }
 }
 
+/// The fields of a block that does not verify, for a guess at what they were.
+pub(crate) fn decode_damaged(magic: [u8; 8], block: &[u8]) -> Option<Fields<'_>> {
+    (block.len() == BLOCK && block[..8] == magic).then_some(Fields(block))
+}
+
 fn checksum(block: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&block[..12]);

@@ -8,6 +8,7 @@ mod dir;
 mod error;
 mod fragment;
 mod header;
+pub mod inspect;
 mod manifest;
 mod memory;
 mod names;
@@ -20,6 +21,7 @@ mod replay;
 mod snapshot;
 mod state;
 mod store;
+pub mod text;
 mod wal;
 
 pub use error::{Error, Reason};

@@ -52,6 +52,8 @@ pub(crate) struct Proof {
     pub(crate) log_bytes: u64,
     pub(crate) segments_read: u64,
     pub(crate) stopped: Option<Stopped>,
+    /// The segment whose end is the log's.
+    pub(crate) last_segment: Option<u64>,
     /// A sealed segment that ends too early: it stays in use, and is kept.
     pub(crate) cut_short: Option<u64>,
 }
@@ -148,6 +150,7 @@ impl<'a> Replay<'a> {
             log_bytes: 0,
             segments_read: 0,
             stopped: None,
+            last_segment: None,
             cut_short: None,
         };
         Replay { dir, listing, planted, scratch, proof, draft_number }
@@ -249,6 +252,7 @@ impl<'a> Replay<'a> {
     /// The last segment may end anywhere.
     #[track_caller]
     fn replay_last(&mut self, segment: Segment) -> Result<(), Error> {
+        self.proof.last_segment = Some(segment.header.number);
         let draft = self.draft_number.map(|number| {
             let header = SegmentHeader { number, ..segment.header };
             Draft::new(header, self.planted)

@@ -7,7 +7,7 @@
 use crate::dir::{Dir, File};
 use crate::error::Error;
 use crate::fragment::{BLOCK, Domain, FRAGMENT_HEADER, Fragmenter, Identity};
-use crate::header::{self, Fault, MAGIC_WAL};
+use crate::header::{self, Fault, Fields, MAGIC_WAL};
 use crate::names::Name;
 use crate::planted::Planted;
 use crate::reader::Checks;
@@ -27,12 +27,21 @@ impl SegmentHeader {
     }
 
     pub(crate) fn decode(block: &[u8]) -> Result<SegmentHeader, Fault> {
-        header::decode(MAGIC_WAL, block).map(|fields| SegmentHeader {
+        header::decode(MAGIC_WAL, block).map(SegmentHeader::from_fields)
+    }
+
+    /// What a damaged header may have said.
+    pub(crate) fn decode_damaged(block: &[u8]) -> Option<SegmentHeader> {
+        header::decode_damaged(MAGIC_WAL, block).map(SegmentHeader::from_fields)
+    }
+
+    fn from_fields(fields: Fields<'_>) -> SegmentHeader {
+        SegmentHeader {
             epoch: fields.get(0),
             number: fields.get(1),
             predecessor: fields.get(2),
             first_sequence: fields.get(3),
-        })
+        }
     }
 
     pub(crate) fn identity(&self, planted: Planted) -> Identity {
