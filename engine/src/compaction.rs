@@ -159,7 +159,9 @@ impl Store {
         let mut old = std::mem::take(&mut self.live.garbage);
         old.extend(self.old_files());
         old.retain(|name| *name != manifest);
-        if self.options.recycle_segments {
+        let removed_early =
+            matches!(self.options.planted, Planted::WalDroppedBeforeSwitch | Planted::OldFilesRemovedEarly);
+        if self.options.recycle_segments && !removed_early {
             for name in self.old_segments() {
                 if self.retired.len() < RETIRED_MAX {
                     old.retain(|other| *other != name);

@@ -239,6 +239,11 @@ impl Listing {
         self.names.iter().filter(move |n| n.kind == kind && n.form == Form::Plain).map(|n| n.number)
     }
 
+    /// What only a store that was finished once can have.
+    pub(crate) fn data(&self) -> impl Iterator<Item = Name> + '_ {
+        self.names.iter().filter(|n| n.kind != Kind::Manifest && n.form != Form::Tmp).copied()
+    }
+
     pub(crate) fn contains(&self, name: Name) -> bool {
         self.names.binary_search(&name).is_ok()
     }

@@ -105,6 +105,11 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Whether it is one that creation begins with: it refers to nothing.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.snapshot == 0 && self.segments.is_empty()
+    }
+
     fn makes_sense(&self, number: u64) -> bool {
         let known = |n: u64| n > 0 && n < self.next_number;
         self.next_number <= NUMBER_MAX

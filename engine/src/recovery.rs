@@ -56,6 +56,11 @@ pub(crate) fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<S
     let newest = replay::newest_manifest(&dir, &listing, options.planted, &mut scratch)?;
     let (live, memory, log, report) = match newest {
         None => create(&dir, &listing, &options)?,
+        // A creation that got no further than its first manifest. That one's directory sync may have failed,
+        // and then nothing makes the name durable any more: a fresh one it must be.
+        Some((_, manifest)) if manifest.is_blank() && listing.data().next().is_none() => {
+            create(&dir, &listing, &options)?
+        }
         Some(newest) => {
             let number = listing.largest().max(newest.1.next_number - 1) + 1;
             let replay = Replay::new(&dir, &listing, newest, options.planted, scratch, Some(number));
@@ -71,9 +76,9 @@ type Opened = (Live, Memory, Option<Log>, RecoveryReport);
 /// Makes an empty store. The manifest comes first and is durable before any data file exists: a directory
 /// that holds data files and no manifest is never a store whose creation was cut short.
 fn create(dir: &Dir, listing: &Listing, options: &Options) -> Result<Opened, Error> {
-    if let Some(name) = listing.names().iter().find(|n| n.kind != Kind::Manifest && n.form != Form::Tmp) {
+    if let Some(name) = listing.data().next() {
         let damage = Damage::new(0, Reason::BadHeader, "there are data files, but no manifest");
-        return Err(damage.into_error(&dir.path_of(*name)));
+        return Err(damage.into_error(&dir.path_of(name)));
     }
     if !options.create {
         return Err(Error::NotFound { path: dir.path().to_path_buf() });
@@ -86,7 +91,7 @@ fn create(dir: &Dir, listing: &Listing, options: &Options) -> Result<Opened, Err
     let mut log = Draft::new(header, options.planted).finish(dir, None)?;
     log.sync()?;
     dir.sync()?;
-    let tmp: Vec<Name> = listing.names().iter().filter(|n| n.form == Form::Tmp).copied().collect();
+    let unfinished: Vec<Name> = listing.names().iter().filter(|n| **n != manifest_name).copied().collect();
     let live = Live {
         epoch: 1,
         manifest: manifest_name,
@@ -97,7 +102,7 @@ fn create(dir: &Dir, listing: &Listing, options: &Options) -> Result<Opened, Err
         next_number: number + 2,
         ops: 0,
         log_bytes: 0,
-        garbage: dir.sweep(&tmp),
+        garbage: dir.sweep(&unfinished),
     };
     Ok((live, Memory::default(), Some(log), RecoveryReport { epoch: 1, ..RecoveryReport::default() }))
 }
