@@ -31,13 +31,13 @@ pub struct Crashed<St> {
 
 impl<St> Crashed<St> {
     /// The part of the crash positions `from..=at` at which this layer's own history is what counts.
-    fn own(&self, from: Pos) -> Option<(Pos, Pos)> {
+    pub(super) fn own(&self, from: Pos) -> Option<(Pos, Pos)> {
         let begin = self.recovered_at.map_or(from, |recovered| from.max(recovered + 1));
         (begin <= self.at).then_some((begin, self.at))
     }
 
     /// Whether some of them lie before the end of its recovery.
-    fn reaches_below(&self, from: Pos) -> bool {
+    pub(super) fn reaches_below(&self, from: Pos) -> bool {
         self.recovered_at.is_some_and(|recovered| from <= recovered)
     }
 }
@@ -82,8 +82,13 @@ pub struct Explorer<'a, S: Subject> {
     pub index: usize,
     pub recoveries: u64,
     pub coverage: Coverage,
+    /// Told of every recovery instead of judging it.
+    pub observer: Option<Observer<'a, S::State>>,
     scratch: Scratch,
 }
+
+/// Takes the crash positions (first and last, by layer) of a recovery and the state that came back, if any.
+pub(super) type Observer<'a, St> = &'a mut dyn FnMut(&[Crashed<St>], &[Pos], Option<&St>);
 
 /// A recovery that ran on an undetermined disk.
 pub(super) struct Leaf<St> {
@@ -111,6 +116,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
             index: 0,
             recoveries: 0,
             coverage: Coverage::Exhausted,
+            observer: None,
             scratch: Scratch::default(),
         }
     }
@@ -123,7 +129,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
         let mut stack = vec![crashed];
         let mut crashes = vec![CrashEvidence { at, choices: Vec::new() }];
         self.world(world, &mut stack, &mut crashes)?;
-        if self.stopped() {
+        if self.observer.is_some() || self.stopped() {
             return ControlFlow::Continue(());
         }
         for policy in [Policy::Newest, Policy::Oldest] {
@@ -192,8 +198,19 @@ impl<'a, S: Subject> Explorer<'a, S> {
         let nested = (stack.len() as u32) < self.settings.depth;
         let mut chooser = Chooser::default();
         chooser.start(path, policy);
-        let leaf = self.run(world, chooser, nested);
-        let state = self.check(world, stack, crashes, &leaf)?;
+        let mut leaf = self.run(world, chooser, nested);
+        let state = if let Some(observer) = &mut self.observer {
+            let decided = &leaf.finished.decided;
+            let earliest =
+                |(i, c): (usize, &Crashed<S::State>)| c.first.max(world.earliest_crash(i, decided));
+            let first: Vec<Pos> = stack.iter().enumerate().map(earliest).collect();
+            let state = if let End::State(state) = &leaf.end { Some(state) } else { None };
+            observer(stack, &first, state);
+            leaf.recovered_at.get_or_insert(leaf.finished.recording.trace.end());
+            state.cloned().unwrap_or_else(|| self.subject.initial_state())
+        } else {
+            self.check(world, stack, crashes, &leaf)?
+        };
         let Leaf { mut finished, recovered_at, outcomes, .. } = leaf;
         let path = std::mem::take(&mut finished.path);
         self.scratch = std::mem::take(&mut finished.scratch);

@@ -3,6 +3,7 @@
 mod confirm;
 mod crash_point;
 mod finding;
+mod outcomes;
 mod points;
 mod pool;
 mod probe;
@@ -17,6 +18,7 @@ use crate::model::Model;
 use crate::plain::Tree;
 use crate::report::{Shard, Violation};
 use crate::subject::{LineError, Subject};
+pub use outcomes::{Outcome, outcomes};
 pub use points::{CrashPoint, crash_points};
 pub use pool::{explore, reproduce};
 pub use token::{Evidence, Token, TokenError};
@@ -34,7 +36,8 @@ pub struct Settings {
     pub seed: u64,
     /// Worker threads. Does not change results.
     pub jobs: usize,
-    /// Recoveries at one crash point after which it is probed instead of exhausted.
+    /// Recoveries on one disk (the one a crash point leaves, or a nested crash) after which it is probed
+    /// instead of exhausted.
     pub cap: u64,
     /// Recoveries at one crash point after which it is given up as unexplored.
     pub limit: u64,
@@ -48,6 +51,33 @@ pub struct Settings {
     pub shard: Shard,
     /// Told of progress while exploring.
     pub progress: Option<Arc<dyn Progress>>,
+}
+
+impl Settings {
+    /// Settings for a workload of this name: exhaustive for anything of reasonable size, all cores, seed 0.
+    pub fn new(scenario: impl Into<String>, model: Model) -> Settings {
+        Settings {
+            scenario: scenario.into(),
+            model,
+            depth: 1,
+            seed: 0,
+            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            cap: Settings::CAP,
+            limit: Settings::LIMIT,
+            calls_max: Settings::CALLS_MAX,
+            deadline: None,
+            cancel: None,
+            shard: Shard::WHOLE,
+            progress: None,
+        }
+    }
+
+    /// Default of `cap`: recoveries on one disk.
+    pub const CAP: u64 = 50_000;
+    /// Default of `limit`: recoveries at one crash point, nested ones included.
+    pub const LIMIT: u64 = 2_000_000;
+    /// Default of `calls_max`: file-system calls of one run.
+    pub const CALLS_MAX: u64 = 1_000_000;
 }
 
 /// Receives progress. Called from worker threads; must not decide anything.

@@ -151,7 +151,14 @@ impl Vfs for MemFs {
         let node = match place.entry()? {
             Some(_) if options.create_new => return Err(Errno::EXIST.into()),
             Some(Entry::Dir(_)) => return Err(Errno::ISDIR.into()),
-            Some(Entry::File(node)) => Arc::clone(node),
+            Some(Entry::File(node)) => {
+                let node = Arc::clone(node);
+                if options.truncate {
+                    node.set_len(0);
+                    self.shared.record(state, source, |_| Call::SetLen { inode: node.inode, len: 0 });
+                }
+                node
+            }
             None if !(options.create || options.create_new) => return Err(Errno::NOENT.into()),
             None => {
                 let (dir, name) = (place.dir.inode, Name::from(place.name));
@@ -163,10 +170,6 @@ impl Vfs for MemFs {
                 node
             }
         };
-        if options.truncate && node.len() > 0 {
-            node.set_len(0);
-            self.shared.record(state, source, |_| Call::SetLen { inode: node.inode, len: 0 });
-        }
         Ok(Box::new(Handle::new(node, options, Arc::clone(&self.shared))))
     }
 

@@ -1,0 +1,94 @@
+//! One call inside `cargo test`.
+
+use crate::explore::{Exploration, Settings, Step, explore, parse_workload};
+use crate::model::Model;
+use crate::subject::Subject;
+
+/// A crash test: a subject, a workload, and how hard to look. See the [crate documentation](crate) for a
+/// whole example.
+///
+/// ```no_run
+/// # use unplug::subject::Subject;
+/// # fn demo<S: Subject>(my_store: S) {
+/// unplug::CrashTest::new(my_store).ops("put a 1\nsync\nput a 2").depth(2).run().assert_held();
+/// # }
+/// ```
+pub struct CrashTest<S: Subject> {
+    subject: S,
+    steps: Vec<Step<S::Op>>,
+    settings: Settings,
+}
+
+impl<S: Subject> CrashTest<S> {
+    /// A test of a subject under the `posix` model, with an empty workload.
+    pub fn new(subject: S) -> CrashTest<S> {
+        CrashTest { subject, steps: Vec::new(), settings: Settings::new("test", Model::posix()) }
+    }
+
+    /// Appends a workload as text: a line an operation, or `reopen`. Empty lines do not count.
+    ///
+    /// # Panics
+    ///
+    /// If the subject does not understand a line; the message says which, and what was expected.
+    pub fn ops(mut self, text: &str) -> Self {
+        let lines: Vec<String> =
+            text.lines().map(|line| line.trim().to_string()).filter(|line| !line.is_empty()).collect();
+        match parse_workload(&self.subject, &lines) {
+            Ok(steps) => self.steps.extend(steps),
+            Err(e) => panic!("in `{}`: {}", lines[e.line], e.message),
+        }
+        self
+    }
+
+    /// Appends operations.
+    pub fn steps(mut self, ops: impl IntoIterator<Item = S::Op>) -> Self {
+        self.steps.extend(ops.into_iter().map(Step::Do));
+        self
+    }
+
+    /// The persistence model.
+    pub fn model(mut self, model: Model) -> Self {
+        self.settings.model = model;
+        self
+    }
+
+    /// Crashes in a row: 1 (the default) crashes the workload; 2 also crashes the recovery from each of
+    /// those crashes, and the operations after it.
+    pub fn depth(mut self, depth: u32) -> Self {
+        self.settings.depth = depth;
+        self
+    }
+
+    /// Anything else.
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    /// Runs the workload and explores all of its crashes.
+    pub fn run(&self) -> Exploration {
+        explore(&self.subject, &self.steps, &self.settings)
+    }
+}
+
+impl Exploration {
+    /// # Panics
+    ///
+    /// If there is a violation (the message is its story), or if the exploration was not exhaustive.
+    #[track_caller]
+    pub fn assert_held(&self) {
+        if let Some(violation) = self.violations.first() {
+            panic!("crash consistency violated\n{}", violation.story.join("\n"));
+        }
+        if let Some(error) = &self.internal_error {
+            panic!("the harness contradicts itself, please report it: {error}");
+        }
+        assert!(
+            self.probed + self.unexplored == 0,
+            "not exhausted: {} crash points probed, {} unexplored of {}",
+            self.probed,
+            self.unexplored,
+            self.crash_points
+        );
+    }
+}
