@@ -1,0 +1,184 @@
+//! A file system that leaves out, or delays, some syncs of the store above it.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use unplug_vfs::{DirEntry, Metadata, OpenOptions, Vfs, VfsFile, VfsLock};
+
+/// Which syncs are not what they seem.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SyncFault {
+    /// The planted bug's name.
+    pub name: &'static str,
+    /// Syncs of what.
+    pub target: Target,
+    /// What happens to them.
+    pub effect: Effect,
+}
+
+/// What is synced.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Files whose name, when they were opened, begins so.
+    File(&'static str),
+    /// The directory of this name.
+    Dir(&'static str),
+    /// The directory that all paths start from.
+    Root,
+}
+
+/// What becomes of a sync.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It returns Ok and does nothing.
+    Dropped,
+    /// It returns Ok, and happens only before the next write through the same handle.
+    Delayed,
+}
+
+const FAULTS: &[SyncFault] = &[
+    SyncFault { name: "wal-sync-dropped", target: Target::File("wal-"), effect: Effect::Dropped },
+    SyncFault { name: "wal-sync-delayed", target: Target::File("wal-"), effect: Effect::Delayed },
+    SyncFault { name: "manifest-sync-dropped", target: Target::File("MANIFEST-"), effect: Effect::Dropped },
+    SyncFault { name: "dir-sync-dropped", target: Target::Dir("store"), effect: Effect::Dropped },
+    SyncFault { name: "parent-dir-sync-dropped", target: Target::Root, effect: Effect::Dropped },
+];
+
+impl SyncFault {
+    /// The fault of this name.
+    pub fn by_name(name: &str) -> Option<&'static SyncFault> {
+        FAULTS.iter().find(|fault| fault.name == name)
+    }
+
+    fn hits_file(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        matches!(self.target, Target::File(prefix) if name.starts_with(prefix.as_bytes()))
+    }
+
+    fn hits_dir(&self, path: &Path) -> bool {
+        match self.target {
+            Target::File(_) => false,
+            Target::Dir(name) => path.file_name().is_some_and(|last| last == name),
+            Target::Root => path.file_name().is_none(),
+        }
+    }
+}
+
+/// The file system with the fault. Locations of calls pass through it.
+pub struct SyncFaultVfs {
+    inner: Arc<dyn Vfs>,
+    fault: &'static SyncFault,
+}
+
+impl SyncFaultVfs {
+    /// Puts the fault between a store and a file system.
+    pub fn new(inner: Arc<dyn Vfs>, fault: &'static SyncFault) -> SyncFaultVfs {
+        SyncFaultVfs { inner, fault }
+    }
+}
+
+impl Vfs for SyncFaultVfs {
+    fn open(&self, path: &Path, options: OpenOptions) -> io::Result<Box<dyn VfsFile>> {
+        let file = self.inner.open(path, options)?;
+        if !self.fault.hits_file(path) {
+            return Ok(file);
+        }
+        let owed = (self.fault.effect == Effect::Delayed).then(AtomicBool::default);
+        Ok(Box::new(SyncFaultFile { inner: file, owed }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove_file(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.create_dir(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove_dir(path)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.inner.read_dir(path)
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        self.inner.metadata(path)
+    }
+
+    fn hard_link(&self, existing: &Path, new: &Path) -> io::Result<()> {
+        self.inner.hard_link(existing, new)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        if self.fault.hits_dir(path) { Ok(()) } else { self.inner.sync_dir(path) }
+    }
+
+    fn lock(&self, dir: &Path) -> io::Result<Box<dyn VfsLock>> {
+        self.inner.lock(dir)
+    }
+}
+
+struct SyncFaultFile {
+    inner: Box<dyn VfsFile>,
+    /// Whether a sync is owed, if syncs are delayed; `None` if they are dropped.
+    owed: Option<AtomicBool>,
+}
+
+impl SyncFaultFile {
+    fn owe(&self) -> io::Result<()> {
+        if let Some(owed) = &self.owed {
+            owed.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Does the sync that is owed.
+    #[track_caller]
+    fn settle(&self) -> io::Result<()> {
+        match &self.owed {
+            Some(owed) if owed.swap(false, Ordering::Relaxed) => self.inner.sync_data(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl VfsFile for SyncFaultFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.inner.read_at(buf, offset)
+    }
+
+    fn write_at(&self, data: &[u8], offset: u64) -> io::Result<usize> {
+        self.settle()?;
+        self.inner.write_at(data, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.settle()?;
+        self.inner.set_len(len)
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.settle()?;
+        self.inner.allocate(offset, len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.owe()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.owe()
+    }
+}

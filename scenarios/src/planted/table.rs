@@ -1,0 +1,152 @@
+//! The list of planted bugs.
+
+use unplug_cli::PlantedBug;
+
+/// A bug that shows in its scenario of the same name.
+const fn bug(id: &'static str, summary: &'static str, breaks: &'static str) -> PlantedBug {
+    PlantedBug { id, summary, breaks, disables: &[], scenario: id, models: &["posix"], impossible: &[] }
+}
+
+/// Every planted bug of the engine.
+pub const BUGS: &[PlantedBug] = &[
+    bug(
+        "acknowledged-before-sync",
+        "Writes return before the log is synced, although every write should be.",
+        "A write that was reported as done is gone after power loss.",
+    ),
+    bug(
+        "wal-sync-dropped",
+        "Syncs of log segments return Ok and do nothing.",
+        "All that was written since the last compaction is gone after power loss.",
+    ),
+    bug(
+        "wal-sync-delayed",
+        "A sync of a log segment is done only before the next write to it.",
+        "The last write that was reported as done is gone after power loss.",
+    ),
+    bug(
+        "segment-entry-not-synced",
+        "Rotation does not sync the directory that holds the new segment's name.",
+        "A whole segment of synced records is gone after power loss.",
+    ),
+    PlantedBug {
+        disables: &["the fragment's segment number"],
+        ..bug(
+            "wal-crc-unchecked",
+            "Replay believes log fragments without their checksum.",
+            "In a recycled segment, values are put together from new and stale sectors.",
+        )
+    },
+    PlantedBug {
+        disables: &["the fragment's segment number"],
+        ..bug(
+            "no-segment-identity",
+            "Checksums do not depend on the segment and the offset that a fragment was written for.",
+            "In a recycled segment, values are put together from new and stale sectors.",
+        )
+    },
+    PlantedBug {
+        disables: &["contiguous sequence numbers"],
+        ..bug(
+            "malformed-record-skipped",
+            "Replay skips bad records and goes on behind them, as the seeds' V3 did.",
+            "Later writes come back without the earlier ones they build on.",
+        )
+    },
+    bug(
+        "dead-tail-not-cut",
+        "Recovery goes on writing behind the last good record; what lies further on stays there.",
+        "Lost records come back to life behind new ones of the same length.",
+    ),
+    bug(
+        "dead-tail-cut-not-synced",
+        "Recovery copies the good records into a fresh segment, makes it current and does not sync it.",
+        "Synced writes survive the first power loss and are gone after the second.",
+    ),
+    bug(
+        "batch-applied-early",
+        "Replay applies a batch's operations as its fragments arrive.",
+        "A part of a batch comes back.",
+    ),
+    bug(
+        "manifest-in-place",
+        "There is one manifest file: truncated, written again, then synced.",
+        "Power loss in between leaves no manifest, and the store does not open.",
+    ),
+    bug(
+        "manifest-sync-dropped",
+        "Manifests are renamed into place without having been synced.",
+        "The newest manifest is empty after power loss, and the store does not open.",
+    ),
+    bug(
+        "dir-sync-dropped",
+        "The store never syncs its directory.",
+        "Files that a manifest refers to have no name after power loss.",
+    ),
+    bug(
+        "parent-dir-sync-dropped",
+        "Creating the store does not sync the directory that it lies in.",
+        "The whole store is gone after power loss.",
+    ),
+    bug(
+        "dir-not-synced-after-rename",
+        "The directory is not synced after the renames of a compaction's snapshot and of any manifest.",
+        "The old files are gone and the new ones have no name after power loss.",
+    ),
+    bug(
+        "snapshot-not-synced",
+        "A snapshot is renamed into place without having been synced.",
+        "The manifest refers to a snapshot that is empty or torn after power loss.",
+    ),
+    bug(
+        "snapshot-after-log-replaced",
+        "Compaction makes the new, empty log current first and writes the snapshot then, as the seeds did.",
+        "Power loss in between leaves a store without its content.",
+    ),
+    bug(
+        "wal-dropped-before-switch",
+        "Compaction removes the old log before the manifest that does without it is installed.",
+        "Power loss in between leaves a manifest whose log is gone.",
+    ),
+    bug(
+        "old-files-removed-early",
+        "Compaction removes the old files after the manifest's rename, before the directory is synced.",
+        "Power loss brings the old manifest back, whose files are gone.",
+    ),
+    bug(
+        "orphans-removed-early",
+        "Recovery removes what its new manifest will not need before that manifest is durable.",
+        "Power loss during recovery brings the old manifest back, whose files are gone.",
+    ),
+    bug(
+        "version-header-dropped",
+        "Compaction's new segment starts without its header block.",
+        "Everything written after a compaction is unreadable.",
+    ),
+    PlantedBug {
+        models: &[],
+        impossible: &[(
+            "posix",
+            "a manifest is synced before it gets its name, so the newest one is whole; rot can damage it: the \
+             fixtures hold that case",
+        )],
+        ..bug(
+            "manifest-fallback",
+            "A newest manifest that does not verify silently gives way to the next older one.",
+            "A damaged store opens with old content instead of an error.",
+        )
+    },
+    PlantedBug {
+        models: &[],
+        impossible: &[(
+            "posix",
+            "a snapshot is synced before a manifest refers to it, so one in use is whole; rot can damage it: \
+             the fixtures hold that case",
+        )],
+        ..bug(
+            "snapshot-crc-unchecked",
+            "Snapshot fragments are believed without their checksum.",
+            "A damaged value is served.",
+        )
+    },
+];
