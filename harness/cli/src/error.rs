@@ -22,6 +22,12 @@ impl CliError {
         CliError { code: exit::ENVIRONMENT, message: message.into() }
     }
 
+    /// A mistake of this program, to be told to its makers.
+    pub fn internal(message: impl Into<String>) -> CliError {
+        let message = message.into();
+        CliError { code: exit::INTERNAL, message: format!("internal: {message}; please report this") }
+    }
+
     pub fn nothing(message: impl Into<String>) -> CliError {
         CliError { code: exit::NOTHING_SELECTED, message: message.into() }
     }

@@ -25,9 +25,8 @@ pub(crate) use terminal::story;
 const CAP: u64 = 200_000;
 /// Recoveries at one crash point after which it is given up.
 const LIMIT: u64 = 400_000;
-/// File-system calls of one run of a subject after which it counts as hanging: far above what a workload of
-/// thousands of operations needs.
-const CALLS_MAX: u64 = 10_000_000;
+/// File-system calls of one recovery (or one operation) after which it counts as hanging.
+const CALLS_MAX: u64 = 1_000_000;
 
 /// What exploring a scenario needs to be told, the same for `run` and `repro`.
 pub(crate) fn settings(selected: &Selected, model: &Model, seed: u64, jobs: Option<usize>) -> Settings {
@@ -169,6 +168,9 @@ fn explore(item: &Selected, expected: Verdict, settings: &Settings) -> Result<Sc
     let explored = item.subject.explore(&item.workload.lines, settings);
     // The lines were checked when the scenario was selected.
     let found = explored.map_err(|e| CliError::usage(format!("{}: {}", item.scenario.name, e.message)))?;
+    if let Some(error) = found.internal_error {
+        return Err(CliError::internal(format!("{}: {error}", item.scenario.name)));
+    }
     let whole = settings.shard.count == 1;
     let verdict = match () {
         () if !found.violations.is_empty() => Verdict::Violated,

@@ -136,12 +136,19 @@ impl Terminal {
         let style = if good { GOOD } else { BAD };
         self.out.line(format!("{style}{}{style:#}", parts.join(", ")))?;
         if !self.quiet {
+            let open = |report: &ScenarioReport| match report.verdict {
+                Verdict::Violated => 0,
+                _ => report.unexplored,
+            };
+            let behind = sum(|r| r.unexplored) - sum(open);
+            let behind =
+                if behind > 0 { format!(" ({behind} more behind violations)") } else { String::new() };
             self.out.line(format!(
-                "{} crash points: {} exhausted, {} probed, {} unexplored",
-                sum(|r| r.crash_points),
+                "{} crash points: {} exhausted, {} probed, {} unexplored{behind}",
+                sum(|r| r.exhausted) + sum(|r| r.probed) + sum(open),
                 sum(|r| r.exhausted),
                 sum(|r| r.probed),
-                sum(|r| r.unexplored)
+                sum(open)
             ))?;
             let recoveries = sum(|r| r.recoveries);
             let seconds = time.as_secs_f64();
@@ -167,7 +174,8 @@ fn figures(report: &ScenarioReport) -> String {
     if report.probed > 0 {
         points += &format!("+{}p", report.probed);
     }
-    if report.unexplored > 0 {
+    // A violation ends a scenario: what would have followed is not owed.
+    if report.unexplored > 0 && report.verdict != Verdict::Violated {
         points += &format!("+{}u", report.unexplored);
     }
     let states = format!("2^{:.0}", report.states_log2);
