@@ -62,13 +62,14 @@ impl Bounds {
     }
 
     /// A cell's bounds.
-    pub fn get(&self, world: &World, layer: usize, cell: CellId) -> (u32, u32) {
-        let bounds = &self.layers[layer];
-        if bounds.stamp[cell as usize] == self.generation {
-            bounds.range[cell as usize]
-        } else {
-            world.layers[layer].bounds(cell)
+    pub fn get(&mut self, world: &World, layer: usize, cell: CellId) -> (u32, u32) {
+        let bounds = &mut self.layers[layer];
+        let range = &mut bounds.range[cell as usize];
+        if bounds.stamp[cell as usize] != self.generation {
+            bounds.stamp[cell as usize] = self.generation;
+            *range = world.layers[layer].bounds(cell);
         }
+        *range
     }
 
     /// Sets a cell's bounds as they are, without asking the model what follows.

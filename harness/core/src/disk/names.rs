@@ -211,9 +211,13 @@ impl Process {
 
     /// The names of a directory, sorted, with what they refer to.
     fn entries(&mut self, dir: Inode) -> Result<Vec<(Name, Inode)>, Stop> {
-        let layers = self.world.layers.iter().map(|l| &*l.recording);
-        let slots = layers.chain([&self.recording]).filter_map(|r| r.slot(dir));
-        let mut names: Vec<Name> = slots.flat_map(|s| s.names.iter().map(|(n, _)| n.clone())).collect();
+        let mut names: Vec<Name> = Vec::new();
+        if !self.recording.created_here(dir) {
+            self.reader().2.possible_names(dir, &mut names);
+        }
+        names.extend(
+            self.recording.slot(dir).into_iter().flat_map(|s| s.names.iter().map(|(n, _)| n.clone())),
+        );
         names.sort_unstable();
         names.dedup();
         let mut found = Vec::with_capacity(names.len());

@@ -2,7 +2,7 @@
 
 use super::recording::{CellId, Patch, Recording, Value};
 use super::{Bounds, Chooser, Narrowing, Question, SECTOR, SizeFn, Stop, World};
-use crate::trace::Inode;
+use crate::trace::{Inode, Name};
 
 /// Reads a world, deciding what has to be decided.
 pub(super) struct Reader<'a> {
@@ -71,7 +71,7 @@ impl Reader<'_> {
     }
 
     /// All that a name may refer to, decided nothing.
-    pub fn possible_entries(&self, dir: Inode, name: &str) -> Vec<Option<Inode>> {
+    pub fn possible_entries(&mut self, dir: Inode, name: &str) -> Vec<Option<Inode>> {
         let mut found = Vec::new();
         for (layer, crashed) in self.world.layers.iter().enumerate().rev() {
             let recording = &crashed.recording;
@@ -88,6 +88,21 @@ impl Reader<'_> {
         }
         found.push(None);
         found
+    }
+
+    /// The names in a directory that some layer may show, each at least once.
+    pub fn possible_names(&mut self, dir: Inode, names: &mut Vec<Name>) {
+        for (layer, crashed) in self.world.layers.iter().enumerate() {
+            let recording = &crashed.recording;
+            let Some(slot) = recording.slot(dir) else { continue };
+            for (name, cell) in &slot.names {
+                let (lo, hi) = self.bounds.get(self.world, layer, *cell);
+                // A name that is surely gone here is there only if a layer above has made it again.
+                if lo < hi || entry_value(recording, *cell, lo) != Some(None) {
+                    names.push(name.clone());
+                }
+            }
+        }
     }
 
     /// How many of the `len` bytes at `offset` are inside the file.
@@ -113,7 +128,7 @@ impl Reader<'_> {
     }
 
     /// The smallest and largest size that a file may have, decided nothing.
-    pub fn size_range(&self, inode: Inode) -> (u64, u64) {
+    pub fn size_range(&mut self, inode: Inode) -> (u64, u64) {
         let mut range = (0, 0);
         for (layer, crashed) in self.world.layers.iter().enumerate() {
             let recording = &crashed.recording;

@@ -27,14 +27,14 @@ pub fn tell(
     positions: &[Pos],
     op_line: &dyn Fn(usize, u32) -> String,
 ) -> Told {
-    let bounds = world.final_bounds(decided);
+    let mut bounds = world.final_bounds(decided);
     let mut told = Told { lines: Vec::new(), source: Vec::new() };
     let mut paths = Paths::default();
     for (index, (layer, at)) in world.layers.iter().zip(positions).enumerate() {
         let trace = &layer.recording.trace;
         let names = paths.clone().after(trace, *at);
         told.lines.push(headline(index, world.layers.len(), trace, *at, &names, op_line));
-        let updates = updates(world, index, layer, &bounds, *at, &mut paths);
+        let updates = updates(world, index, layer, &mut bounds, *at, &mut paths);
         let hidden = updates.len().saturating_sub(UPDATES_SHOWN_MAX);
         if hidden > 0 {
             told.lines.push(format!("  ({hidden} earlier updates that were not durable either)"));
@@ -119,7 +119,7 @@ fn updates(
     world: &World,
     index: usize,
     layer: &CrashedLayer,
-    bounds: &Bounds,
+    bounds: &mut Bounds,
     at: Pos,
     paths: &mut Paths,
 ) -> Vec<Update> {

@@ -27,7 +27,7 @@ impl Machine for MemFs {
 
 /// Builds the disk that the evidence describes, open cells completed with the oldest or newest version.
 pub(super) fn image<St>(found: &Found<St>, fill: Fill) -> Result<Tree, String> {
-    let bounds = found.world.final_bounds(&found.decided);
+    let mut bounds = found.world.final_bounds(&found.decided);
     let mut base = Base::empty();
     let mut tree = Tree::new();
     for (index, (layer, at)) in found.world.layers.iter().zip(&found.positions).enumerate() {
