@@ -181,20 +181,16 @@ impl Store {
     }
 
     /// Removes what the attempt made. If the switch was tried, its name must be gone for certain, and durably,
-    /// before the old log may take another record.
+    /// before the files it refers to may go and the old log may take another record.
     fn roll_back(&mut self, attempt: &Attempt, error: Error) -> Error {
         let manifest = Name::manifest(attempt.manifest);
-        let undone = self.dir.remove(manifest);
-        let snapshot = Name::snapshot(attempt.snapshot);
-        for name in [manifest.tmp(), snapshot.tmp(), snapshot, Name::wal(attempt.segment)] {
-            if self.dir.remove(name).is_err() {
-                self.live.garbage.push(name);
-            }
-        }
-        let settled = self.dir.sync();
-        if attempt.switch_tried && (undone.is_err() || settled.is_err()) {
+        if attempt.switch_tried && self.dir.remove(manifest).and_then(|()| self.dir.sync()).is_err() {
             return self.poison(error);
         }
+        let snapshot = Name::snapshot(attempt.snapshot);
+        let made = [manifest.tmp(), snapshot.tmp(), snapshot, Name::wal(attempt.segment)];
+        let left = self.dir.sweep(&made);
+        self.live.garbage.extend(left);
         match self.machine.step(Event::CompactionEnded) {
             Ok(()) => error,
             Err(internal) => internal,

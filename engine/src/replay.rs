@@ -237,7 +237,12 @@ impl<'a> Replay<'a> {
                 return self.replay_last(segment);
             }
             let end = self.replay_segment(&segment, None)?;
-            if let Some(damage) = end.damage {
+            // The successor says how many records there are. Behind them, a recycled file may hold anything.
+            let complete = match &next {
+                Some(Found::Good(next)) => next.header.first_sequence == self.proof.next_sequence,
+                _ => end.damage.is_none_or(|damage| damage.reason == Reason::WrongEpoch),
+            };
+            if let Some(damage) = end.damage.filter(|_| !complete) {
                 self.stop(name, damage, true);
                 self.proof.tail = Tail::Prefix(segment, damage.offset);
                 return Ok(());
