@@ -41,9 +41,12 @@ impl Dir {
     }
 
     pub(crate) fn path_of(&self, name: Name) -> PathBuf {
+        let mut path = PathBuf::with_capacity(self.path.as_os_str().len() + 32);
+        path.push(&self.path);
         let mut file = String::with_capacity(32);
         name.push_to(&mut file);
-        self.path.join(file)
+        path.push(file);
+        path
     }
 
     /// Takes the lock; creates the directory first if it is missing and may be created.

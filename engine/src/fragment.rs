@@ -63,13 +63,14 @@ impl Identity {
         Identity { tag: number as u32, seed: Hasher::new(), by_offset: false }
     }
 
-    /// The checksum of a fragment at a file offset; `rest` is its header without the checksum.
-    pub(crate) fn crc(&self, offset: u64, rest: &[u8], payload: &[u8]) -> u32 {
+    /// The checksum of a fragment at a file offset, given its header and payload.
+    pub(crate) fn crc(&self, offset: u64, header: &[u8], payload: &[u8]) -> u32 {
+        // One update for all the small parts: each costs as much as a hundred bytes of payload.
+        let mut place = [0; 8 + FRAGMENT_HEADER - 4];
+        place[..8].copy_from_slice(&if self.by_offset { offset } else { 0 }.to_le_bytes());
+        place[8..].copy_from_slice(&header[4..FRAGMENT_HEADER]);
         let mut hasher = self.seed.clone();
-        if self.by_offset {
-            hasher.update(&offset.to_le_bytes());
-        }
-        hasher.update(rest);
+        hasher.update(&place);
         hasher.update(payload);
         hasher.finalize()
     }
@@ -89,7 +90,7 @@ const BUFFER_KEPT_MAX: usize = 1 << 20;
 impl Fragmenter {
     /// Begins behind `start` bytes of whole blocks, with the first bytes of the next block given.
     pub(crate) fn new(identity: Identity, start: u64, tail: &[u8]) -> Fragmenter {
-        let mut buf = Vec::with_capacity(tail.len() + 2 * BLOCK);
+        let mut buf = Vec::with_capacity(tail.len() + 4 * BLOCK);
         buf.extend_from_slice(tail);
         Fragmenter { identity, buf, start }
     }
@@ -136,7 +137,7 @@ impl Fragmenter {
         header[4..8].copy_from_slice(&self.identity.tag.to_le_bytes());
         header[8..10].copy_from_slice(&(payload.len() as u16).to_le_bytes());
         header[10] = kind;
-        let crc = self.identity.crc(offset, &header[4..], payload);
+        let crc = self.identity.crc(offset, &header, payload);
         header[..4].copy_from_slice(&crc.to_le_bytes());
         self.buf.extend_from_slice(&header);
         self.buf.extend_from_slice(payload);

@@ -1,7 +1,6 @@
 //! File names. One counter numbers all files, and no number is given twice: no name is ever overwritten.
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,8 +63,15 @@ impl Name {
             Form::Damaged => ".damaged",
         };
         out.push_str(kind);
-        // Writing into a String cannot fail.
-        let _ = write!(out, "{:08}", self.number);
+        // By hand, because recovery names a dozen files and formatting would be most of the cost.
+        let mut digits = [b'0'; 20];
+        let (mut rest, mut at) = (self.number, digits.len());
+        while rest > 0 {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        out.extend(digits[at.min(digits.len() - 8)..].iter().map(|d| char::from(*d)));
         out.push_str(form);
     }
 

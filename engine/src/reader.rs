@@ -244,7 +244,7 @@ impl<'a, S: Source> Records<'a, S> {
             if self.checks.tag && u32_at(header, 4) != identity.tag && (WHOLE..=LAST).contains(&kind) {
                 return Ok(Next::Bad(Reason::WrongEpoch));
             }
-            if self.checks.crc && u32_at(header, 0) != identity.crc(self.pos, &header[4..], payload) {
+            if self.checks.crc && u32_at(header, 0) != identity.crc(self.pos, header, payload) {
                 return Ok(Next::Bad(Reason::BadCrc));
             }
             let fills = len == room - FRAGMENT_HEADER;
