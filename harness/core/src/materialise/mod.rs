@@ -26,12 +26,14 @@
 //! there, and only there, a state's [`Tree`] leaves it out.
 
 mod base;
+mod brute_force;
 mod chains;
 mod states;
 
 use std::fmt;
 
 pub use base::Base;
+pub use brute_force::brute_force;
 pub use chains::Chains;
 pub use states::{Fill, Picks};
 

@@ -97,6 +97,8 @@ fn a_growing_file_stops_at_pages_and_at_its_end() {
     assert_eq!(sizes(&full, |fs| write(fs, "f", [1; 4990], 10)), [5000]);
     assert_eq!(sizes(&full, |fs| write(fs, "f", [1; 9000], 10)), [5000, 8192, 9010]);
     assert_eq!(sizes(&full, |fs| open(fs, "f").allocate(1, 9).unwrap()), [5000]);
+    let page = tree(&[&format!("f={}", "x".repeat(4096))]);
+    assert_eq!(sizes(&page, |fs| write(fs, "f", [1; 10], 4090)), [4096, 4100]);
     // Size 0, size 4096 with 8 sectors, size 5000 with 10.
     let got = states(&empty, |fs| write(fs, "f", [1; 5000], 0));
     assert_eq!(got.len(), 1 + (1 << 8) + (1 << 10));
