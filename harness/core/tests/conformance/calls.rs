@@ -8,6 +8,11 @@ use unplug_vfs::{DirEntry, FileKind, Metadata, OpenOptions, Vfs, VfsFile, VfsLoc
 
 pub const SLOTS: usize = 3;
 
+/// Stands for a name of 255 bytes, the longest.
+pub const LONGEST: &str = "{longest}";
+/// Stands for a name of 256 bytes.
+pub const TOO_LONG: &str = "{too long}";
+
 /// One call. Paths are relative to a base directory; the empty path is the base directory itself.
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -90,7 +95,12 @@ impl<'a> Runner<'a> {
     }
 
     fn path(&self, path: &str) -> PathBuf {
-        if path.is_empty() { self.base.clone() } else { self.base.join(path) }
+        match path {
+            "" => self.base.clone(),
+            LONGEST => self.base.join("n".repeat(255)),
+            TOO_LONG => self.base.join("n".repeat(256)),
+            path => self.base.join(path),
+        }
     }
 
     fn with(&self, slot: usize, call: impl FnOnce(&dyn VfsFile) -> Answer) -> Answer {

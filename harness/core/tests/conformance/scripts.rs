@@ -1,11 +1,14 @@
 //! Short scripts, each with the answers it must get.
 
-use rustix::io::Errno;
-use unplug_vfs::{FileKind, Metadata, OpenOptions};
+use std::path::Path;
 
-use crate::agreed;
+use rustix::io::Errno;
+use unplug::plain::MemFs;
+use unplug_vfs::{FileKind, Metadata, OpenOptions, OsFs};
+
 use crate::calls::Answer::{self, Done};
 use crate::calls::*;
+use crate::{agreed, answers};
 
 /// Checks that every file system gives each step the stated answer.
 #[track_caller]
@@ -192,9 +195,6 @@ fn impossible_arguments_are_refused() {
         (Step::SetLen { slot: 0, len: 1 << 63 }, error(Errno::INVAL)),
         (Step::Allocate { slot: 0, offset: 0, len: 0 }, error(Errno::INVAL)),
         (Step::Allocate { slot: 0, offset: 1 << 63, len: 1 }, error(Errno::INVAL)),
-        (mkdir(&"n".repeat(255)), Done),
-        (mkdir(&"n".repeat(256)), error(Errno::NAMETOOLONG)),
-        (open(1, &"n".repeat(256), OpenOptions::READ), error(Errno::NAMETOOLONG)),
     ]);
 }
 
@@ -213,4 +213,24 @@ fn a_directory_is_locked_once_at_a_time() {
         (lock(0, ""), Done),
         (list("e"), entries([])),
     ]);
+}
+
+/// Limits are not modelled on the simulated disk: this is for the plain file system alone.
+#[test]
+fn a_name_has_at_most_255_bytes() {
+    let steps = [
+        mkdir(LONGEST),
+        mkdir(TOO_LONG),
+        open(0, TOO_LONG, OpenOptions::READ),
+        rename(TOO_LONG, "a/b"),
+        rename(TOO_LONG, LONGEST),
+        rename(LONGEST, TOO_LONG),
+        link(TOO_LONG, LONGEST),
+        unlink(TOO_LONG),
+        rmdir(TOO_LONG),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let kernel = answers(&OsFs, &dir.path().join("base"), &steps);
+    assert_eq!(kernel, answers(&MemFs::new(), Path::new("/base"), &steps));
+    assert_eq!(kernel[1].1, error(Errno::NAMETOOLONG));
 }
