@@ -35,13 +35,13 @@ pub struct MemFs {
     pub files: Mutex<BTreeMap<PathBuf, Content>>,
     dirs: Mutex<Vec<PathBuf>>,
     locks: Arc<Mutex<Vec<PathBuf>>>,
-    hook: Mutex<Option<Arc<Hook>>>,
+    hook: Arc<Mutex<Option<Arc<Hook>>>>,
 }
 
 struct MemFile {
     content: Content,
     path: PathBuf,
-    hook: Option<Arc<Hook>>,
+    hook: Arc<Mutex<Option<Arc<Hook>>>>,
     writable: bool,
 }
 
@@ -129,7 +129,7 @@ impl Vfs for MemFs {
         if options.truncate {
             held(&content).clear();
         }
-        let hook = held(&self.hook).clone();
+        let hook = self.hook.clone();
         Ok(Box::new(MemFile { content, path: path.to_path_buf(), hook, writable: options.write }))
     }
 
@@ -205,7 +205,8 @@ impl Vfs for MemFs {
 
 impl MemFile {
     fn ask(&self, call: Call) -> io::Result<()> {
-        match self.hook.as_ref().and_then(|h| h(call, &self.path)) {
+        let hook = held(&self.hook).clone();
+        match hook.and_then(|h| h(call, &self.path)) {
             Some(e) => Err(e),
             None => Ok(()),
         }

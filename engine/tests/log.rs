@@ -1,0 +1,130 @@
+//! Segments: rotation, recycling, and what recovery makes of them.
+
+mod common;
+
+use common::{MemFs, Rng, State, db, open, small, state_of};
+use unplug_engine::{Options, SyncPolicy};
+
+fn count(fs: &MemFs, prefix: &str) -> usize {
+    fs.image(db()).keys().filter(|name| name.starts_with(prefix)).count()
+}
+
+#[test]
+fn a_full_segment_is_followed_by_the_next_under_any_sync_policy() {
+    for sync in [SyncPolicy::EveryWrite, SyncPolicy::Manual] {
+        let fs = MemFs::new();
+        let options = Options { sync, ..small() };
+        let mut store = open(&fs, options.clone());
+        let mut expected = State::new();
+        for i in 0..100u8 {
+            store.put(&[i], &[i; 300]).unwrap();
+            expected.insert(vec![i], vec![i; 300]);
+        }
+        assert!(count(&fs, "wal-") >= 8, "{} segments", count(&fs, "wal-"));
+        assert!(fs.image(db()).values().all(|bytes| bytes.len() <= 4096));
+        drop(store);
+        for _ in 0..3 {
+            let store = open(&fs, options.clone());
+            assert_eq!(state_of(&store), expected);
+            assert_eq!(store.recovery().records, 100);
+            assert_eq!(store.recovery().stopped, None);
+        }
+    }
+}
+
+#[test]
+fn a_record_longer_than_a_segment_gets_one_of_its_own() {
+    let fs = MemFs::new();
+    let mut store = open(&fs, small());
+    store.put(b"a", b"1").unwrap();
+    store.put(b"long", &[5; 100_000]).unwrap();
+    store.put(b"b", b"2").unwrap();
+    assert_eq!(count(&fs, "wal-"), 3);
+    drop(store);
+    let store = open(&fs, small());
+    assert_eq!(store.get(b"long").map(|v| v.len()), Some(100_000));
+    assert_eq!(store.len(), 3);
+}
+
+#[test]
+fn more_segments_than_the_manifest_holds_in_one_block_are_all_found() {
+    let fs = MemFs::new();
+    let options = Options { segment_size: 1024, ..small() };
+    let mut store = open(&fs, options.clone());
+    for i in 0..200u32 {
+        store.put(&i.to_be_bytes(), &[1; 400]).unwrap();
+    }
+    assert!(count(&fs, "wal-") > 150);
+    for _ in 0..3 {
+        drop(store);
+        store = open(&fs, options.clone());
+        assert_eq!(store.len(), 200);
+    }
+}
+
+#[test]
+fn recycled_segments_keep_their_number_of_files_and_never_show_old_records() {
+    let fs = MemFs::new();
+    let options = Options { recycle_segments: true, compact_ops: Some(10), ..small() };
+    let mut store = open(&fs, options.clone());
+    let mut expected = State::new();
+    let mut rng = Rng(5);
+    for i in 0..400u32 {
+        // Equal lengths and a few lengths that fill a block: where an old record would fit in best.
+        let len = [300, 481, 482, 483, 484, 485, 1000][rng.below(7) as usize];
+        let key = vec![rng.below(20) as u8];
+        let value = vec![i as u8; len];
+        store.put(&key, &value).unwrap();
+        expected.insert(key, value);
+        if rng.below(5) == 0 {
+            drop(store);
+            store = open(&fs, options.clone());
+            assert_eq!(state_of(&store), expected, "write {i}");
+            assert!(store.recovery().stopped.as_ref().is_none_or(|s| !s.sealed));
+        }
+        assert!(count(&fs, "wal-") <= 6, "write {i}");
+    }
+}
+
+#[test]
+fn opening_leaves_a_manifest_a_segment_and_perhaps_a_snapshot() {
+    let fs = MemFs::new();
+    let mut store = open(&fs, Options::default());
+    store.put(b"a", b"1").unwrap();
+    for round in 0..5 {
+        drop(store);
+        store = open(&fs, Options::default());
+        let names: Vec<String> = fs.image(db()).into_keys().collect();
+        assert_eq!(names.len(), if round > 2 { 3 } else { 2 }, "{names:?}");
+        if round == 2 {
+            store.compact().unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_empty_segment_is_not_copied_and_a_torn_one_is() {
+    let fs = MemFs::new();
+    drop(open(&fs, small()));
+    drop(open(&fs, small()));
+    let segment = || fs.image(db()).into_keys().find(|n| n.starts_with("wal-")).unwrap();
+    let before = segment();
+    drop(open(&fs, small()));
+    assert_eq!(segment(), before);
+    let mut store = open(&fs, small());
+    store.put(b"a", b"1").unwrap();
+    drop(store);
+    drop(open(&fs, small()));
+    assert_ne!(segment(), before);
+}
+
+#[test]
+fn foreign_files_and_directories_are_left_alone() {
+    let fs = MemFs::with_files(db(), &[("notes.txt".to_string(), b"mine".to_vec())].into());
+    let mut store = open(&fs, small());
+    store.put(b"a", b"1").unwrap();
+    store.compact().unwrap();
+    drop(store);
+    drop(open(&fs, small()));
+    assert_eq!(fs.image(db())["notes.txt"], b"mine");
+}
