@@ -125,6 +125,8 @@ pub(crate) struct Replay<'a> {
     proof: Proof,
     /// The number of the copy of the last segment; None to look only.
     draft_number: Option<u64>,
+    /// A segment of this epoch that is not reached, and the first of its records.
+    stranded: Option<(u64, u64)>,
 }
 
 impl<'a> Replay<'a> {
@@ -153,7 +155,7 @@ impl<'a> Replay<'a> {
             last_segment: None,
             cut_short: None,
         };
-        Replay { dir, listing, planted, scratch, proof, draft_number }
+        Replay { dir, listing, planted, scratch, proof, draft_number, stranded: None }
     }
 
     /// Loads the snapshot and replays the log behind it.
@@ -251,7 +253,23 @@ impl<'a> Replay<'a> {
             self.proof.segments.push(predecessor);
         }
         self.proof.tail = Tail::New { predecessor };
+        self.stop_if_stranded();
         Ok(())
+    }
+
+    /// A segment that begins behind what was proved, and that nothing leads to, had a predecessor once. No
+    /// crash takes that away: the log is damaged where it seems to end.
+    fn stop_if_stranded(&mut self) {
+        let Some((number, _)) = self.stranded.filter(|(_, first)| *first > self.proof.next_sequence) else {
+            return;
+        };
+        match &mut self.proof.stopped {
+            Some(stopped) => stopped.sealed = true,
+            None => {
+                let detail = "segments before it are missing";
+                self.stop(Name::wal(number), Damage::new(0, Reason::SequenceGap, detail), true);
+            }
+        }
     }
 
     /// The last segment may end anywhere.
@@ -269,6 +287,7 @@ impl<'a> Replay<'a> {
         if let Some(damage) = end.damage {
             self.stop(Name::wal(segment.header.number), damage, false);
         }
+        self.stop_if_stranded();
         // Only where the file ends, nothing can lie behind.
         let empty = end.records == 0 && end.eof && end.offset == BLOCK as u64;
         self.proof.tail = match draft {
@@ -309,6 +328,12 @@ impl<'a> Replay<'a> {
             match header {
                 Ok(h) if (h.number, h.epoch, h.predecessor) == (number, epoch, predecessor) => {
                     return Ok(Some(Found::Good(Segment { header: h, file, listed: false })));
+                }
+                Ok(h) if (h.number, h.epoch) == (number, epoch) => {
+                    let later = self.stranded.is_none_or(|(_, first)| h.first_sequence > first);
+                    if later {
+                        self.stranded = Some((number, h.first_sequence));
+                    }
                 }
                 Err(fault @ Fault::Version { verified: true, .. }) => {
                     return Err(Damage::from(fault).into_error(file.path()));

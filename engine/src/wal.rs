@@ -122,6 +122,18 @@ impl Draft {
     }
 }
 
+/// Where a record ends that begins at this offset.
+fn end_of(start: u64, record_len: usize) -> u64 {
+    let room = BLOCK - (start % BLOCK as u64) as usize;
+    let first = record_len.min(room.saturating_sub(FRAGMENT_HEADER));
+    if first == record_len {
+        return start + (FRAGMENT_HEADER + first) as u64;
+    }
+    let rest = record_len - first;
+    let fragments = rest.div_ceil(BLOCK - FRAGMENT_HEADER);
+    start + (room + fragments * FRAGMENT_HEADER + rest) as u64
+}
+
 /// The segment that takes new records.
 pub(crate) struct Log {
     header: SegmentHeader,
@@ -149,9 +161,7 @@ impl Log {
 
     /// Whether a record of this length should go to the next segment.
     pub(crate) fn is_full_for(&self, record_len: usize, segment_size: u64) -> bool {
-        let fragments = record_len.div_ceil(BLOCK - FRAGMENT_HEADER) + 1;
-        let bytes = (record_len + fragments * FRAGMENT_HEADER) as u64;
-        self.records > 0 && self.len() + bytes > segment_size
+        self.records > 0 && end_of(self.len(), record_len) > segment_size
     }
 
     /// Appends a record with one write. After an error an unknown part of it is in the file.
@@ -173,5 +183,22 @@ impl Log {
             self.dirty = false;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_record_is_where_the_fragmenter_puts_it() {
+        for start in 0..BLOCK {
+            for len in [1, 12, 400, 490, 500, 501, 502, 1000, 1002, 1003, 5000] {
+                let identity = Identity::new(Domain::Wal, 1, 1);
+                let mut out = Fragmenter::new(identity, 512, &vec![0; start]);
+                out.push(&vec![1; len]);
+                assert_eq!(end_of(512 + start as u64, len), out.end(), "{len} bytes at {start}");
+            }
+        }
     }
 }
