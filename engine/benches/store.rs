@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p unplug-engine`
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
 #[path = "../tests/common/mod.rs"]
 mod common;
 

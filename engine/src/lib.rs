@@ -1,5 +1,48 @@
-//! A crash-safe key-value store.
-
+//! A key-value store that survives crashes: the whole state in memory, in key order; on disk a snapshot, a
+//! write-ahead log behind it, and a manifest that says which files these are. Compaction replaces the log by a
+//! new snapshot and begins a new *epoch*; the switch is one rename.
+//!
+//! All input and output goes through [`unplug_vfs::Vfs`], so that the same code runs on the kernel's file system
+//! and on a simulated disk. The store uses no clock, no randomness and no threads.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use unplug_engine::{Batch, Options, Store};
+//! use unplug_vfs::OsFs;
+//!
+//! # let tmp = tempfile::tempdir()?;
+//! # let dir = tmp.path().join("db");
+//! let mut store = Store::open(Arc::new(OsFs), &dir, Options::default())?;
+//! store.put(b"apples", b"3")?;
+//! let mut batch = Batch::new();
+//! batch.put(b"pears", b"5").delete(b"apples");
+//! store.write(batch)?;
+//! store.close()?;
+//!
+//! let store = Store::open(Arc::new(OsFs), &dir, Options::default())?;
+//! assert_eq!(store.get(b"pears").as_deref(), Some(&b"5"[..]));
+//! assert_eq!(store.iter().count(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Layers
+//!
+//! One module a job: `store` is the funnel that writes go through, `wal` the log, `memory` the state, `compaction`
+//! and `snapshot` the maintenance, `replay` reads what a crash has left and `recovery` makes it durable again,
+//! `state` holds the states and their transitions, `error` what can go wrong. Under them `manifest`, `record`,
+//! `fragment` (writing) and `reader` (reading) are the format, and `dir` is the only module that makes calls of
+//! the file system. [`inspect`] looks at files without opening a store.
+//!
+//! # Invariants
+//!
+//! - No name is ever overwritten.
+//! - What a manifest refers to is durable before the manifest has its name.
+//! - A segment that has a successor is durable, name and content.
+//! - A sync that failed is never tried again; its file is never trusted again.
+//! - Nothing is removed before what replaces it is durable.
+//! - Recovery reads each file in order, believes nothing before it has verified it, reads nothing behind the first
+//!   bad record of the last segment, and asks for no file's length.
+//!
 #![doc = include_str!("../FORMAT.md")]
 
 mod compaction;

@@ -1,19 +1,22 @@
 //! The whole current state, in key order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use crate::record::{Op, Ops};
 
+/// A key or a value.
+pub(crate) type Bytes = Arc<[u8]>;
+
 #[derive(Default)]
 pub(crate) struct Memory {
-    map: BTreeMap<Arc<[u8]>, Arc<[u8]>>,
+    map: BTreeMap<Bytes, Bytes>,
 }
 
 impl Memory {
     /// A state from entries in strictly ascending order.
-    pub(crate) fn from_sorted(entries: Vec<(Arc<[u8]>, Arc<[u8]>)>) -> Memory {
+    pub(crate) fn from_sorted(entries: Vec<(Bytes, Bytes)>) -> Memory {
         Memory { map: BTreeMap::from_iter(entries) }
     }
 
@@ -35,7 +38,7 @@ impl Memory {
         }
     }
 
-    pub(crate) fn get(&self, key: &[u8]) -> Option<&Arc<[u8]>> {
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Bytes> {
         self.map.get(key)
     }
 
@@ -68,7 +71,7 @@ impl Memory {
 
 /// Entries in key order.
 #[derive(Clone, Debug)]
-pub struct Entries<'a>(Option<std::collections::btree_map::Range<'a, Arc<[u8]>, Arc<[u8]>>>);
+pub struct Entries<'a>(Option<btree_map::Range<'a, Bytes, Bytes>>);
 
 impl<'a> Iterator for Entries<'a> {
     /// Key and value.

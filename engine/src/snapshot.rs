@@ -5,14 +5,12 @@
 //! footer      2 u8 │ entries u64
 //! ```
 
-use std::sync::Arc;
-
 use crate::damage::{Damage, Unreadable};
 use crate::dir::Dir;
 use crate::error::{Error, Reason};
 use crate::fragment::{BLOCK, Domain, Fragmenter, Identity};
 use crate::header::{self, Fault, MAGIC_SNAPSHOT, u32_at, u64_at};
-use crate::memory::Memory;
+use crate::memory::{Bytes, Memory};
 use crate::names::Name;
 use crate::planted::Planted;
 use crate::reader::{Checks, Next, Records, Scratch, Source};
@@ -37,7 +35,7 @@ pub(crate) struct SnapshotHeader {
 pub(crate) struct Loaded {
     pub(crate) header: SnapshotHeader,
     /// In strictly ascending key order.
-    pub(crate) entries: Vec<(Arc<[u8]>, Arc<[u8]>)>,
+    pub(crate) entries: Vec<(Bytes, Bytes)>,
     pub(crate) damage: Option<Damage>,
 }
 

@@ -1,5 +1,7 @@
 //! Reads and writes of an open store, and what is there when it is opened again.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
 mod common;
 
 use std::ops::Bound;

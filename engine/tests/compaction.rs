@@ -1,5 +1,7 @@
 //! When compaction happens, what it leaves, and what its failures cost: nothing.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
 mod common;
 
 use std::io;

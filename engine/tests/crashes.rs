@@ -3,6 +3,8 @@
 //!
 //! `UNPLUG_CRASHES=1000000 cargo test --release -p unplug-engine --test crashes` runs a million histories.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
 mod common;
 
 use std::sync::Arc;

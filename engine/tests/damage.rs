@@ -1,5 +1,7 @@
 //! Each kind of damage by its name, and what the recovery policies make of it.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
 mod common;
 
 use std::collections::BTreeMap;

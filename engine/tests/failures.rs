@@ -1,5 +1,7 @@
 //! Failing calls: what the caller is told, and what the store does and does not do afterwards.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
 mod common;
 
 use std::io;

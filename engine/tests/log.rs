@@ -1,5 +1,7 @@
 //! Segments: rotation, recycling, and what recovery makes of them.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
 mod common;
 
 use common::{MemFs, Rng, State, db, open, small, state_of};
@@ -37,7 +39,7 @@ fn a_record_longer_than_a_segment_gets_one_of_its_own() {
     let fs = MemFs::new();
     let mut store = open(&fs, small());
     store.put(b"a", b"1").unwrap();
-    store.put(b"long", &[5; 100_000]).unwrap();
+    store.put(b"long", &vec![5; 100_000]).unwrap();
     store.put(b"b", b"2").unwrap();
     assert_eq!(count(&fs, "wal-"), 3);
     drop(store);

@@ -4,6 +4,8 @@
 //! A million of them:
 //! `UNPLUG_MUTATIONS=1000000 cargo test --release -p unplug-engine --test mutations`.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,7 @@
 //! The same store on the kernel's file system: reopening, locking, and a process that is killed.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -67,7 +69,7 @@ fn the_process_that_is_killed_writes_until_it_is() {
     let note = std::fs::File::options().create(true).append(true).open(dir.join("acknowledged")).unwrap();
     for i in store.len() as u32.. {
         store.put(&i.to_be_bytes(), &[i as u8; 200]).unwrap();
-        std::io::Write::write_all(&mut &note, &[b'.']).unwrap();
+        std::io::Write::write_all(&mut &note, b".").unwrap();
     }
 }
 
