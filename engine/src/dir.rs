@@ -49,11 +49,12 @@ impl Dir {
         path
     }
 
-    /// Takes the lock; creates the directory first if it is missing and may be created.
+    /// Takes the lock; creates the directory first if it is missing and may be created, and says whether it
+    /// did.
     #[track_caller]
-    pub(crate) fn lock(&self, create: bool) -> Result<Box<dyn VfsLock>, Error> {
+    pub(crate) fn lock(&self, create: bool) -> Result<(Box<dyn VfsLock>, bool), Error> {
         match self.vfs.lock(&self.path) {
-            Ok(lock) => return Ok(lock),
+            Ok(lock) => return Ok((lock, false)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(self.lock_error(e)),
         }
@@ -67,7 +68,7 @@ impl Dir {
             Err(e) => return Err(Error::io("create", &self.path, e)),
         }
         match self.vfs.lock(&self.path) {
-            Ok(lock) => Ok(lock),
+            Ok(lock) => Ok((lock, true)),
             Err(e) => Err(self.lock_error(e)),
         }
     }
@@ -181,9 +182,10 @@ impl Dir {
         }
     }
 
-    /// Makes the directory's own name durable.
+    /// Makes the directory's own name durable. A directory just `created` is removed again if that fails: its
+    /// name could not be made durable any more by trying again.
     #[track_caller]
-    pub(crate) fn sync_parent(&self) -> Result<(), Error> {
+    pub(crate) fn sync_parent(&self, created: bool) -> Result<(), Error> {
         let parent = match self.path.parent() {
             None => return Ok(()),
             Some(p) if p.as_os_str().is_empty() => Path::new("."),
@@ -191,7 +193,12 @@ impl Dir {
         };
         match self.vfs.sync_dir(parent) {
             Ok(()) => Ok(()),
-            Err(e) => Err(Error::io("sync directory", parent, e)),
+            Err(e) => {
+                if created {
+                    let _ = self.vfs.remove_dir(&self.path);
+                }
+                Err(Error::io("sync directory", parent, e))
+            }
         }
     }
 }

@@ -49,17 +49,17 @@ pub(crate) fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<S
     options.check()?;
     let dir = Dir::new(vfs, path);
     let mut machine = Machine::new();
-    let lock = dir.lock(options.create)?;
+    let (lock, created) = dir.lock(options.create)?;
     machine.step(Event::Locked)?;
     let listing = dir.list()?;
     let mut scratch = Scratch::default();
     let newest = replay::newest_manifest(&dir, &listing, options.planted, &mut scratch)?;
     let (live, memory, log, report) = match newest {
-        None => create(&dir, &listing, &options)?,
+        None => create(&dir, created, &listing, &options)?,
         // A creation that got no further than its first manifest. That one's directory sync may have failed,
         // and then nothing makes the name durable any more: a fresh one it must be.
         Some((_, manifest)) if manifest.is_blank() && listing.data().next().is_none() => {
-            create(&dir, &listing, &options)?
+            create(&dir, created, &listing, &options)?
         }
         Some(newest) => {
             let number = listing.largest().max(newest.1.next_number - 1) + 1;
@@ -75,7 +75,7 @@ type Opened = (Live, Memory, Option<Log>, RecoveryReport);
 
 /// Makes an empty store. The manifest comes first and is durable before any data file exists: a directory
 /// that holds data files and no manifest is never a store whose creation was cut short.
-fn create(dir: &Dir, listing: &Listing, options: &Options) -> Result<Opened, Error> {
+fn create(dir: &Dir, created: bool, listing: &Listing, options: &Options) -> Result<Opened, Error> {
     if let Some(name) = listing.data().next() {
         let damage = Damage::new(0, Reason::BadHeader, "there are data files, but no manifest");
         return Err(damage.into_error(&dir.path_of(name)));
@@ -83,7 +83,7 @@ fn create(dir: &Dir, listing: &Listing, options: &Options) -> Result<Opened, Err
     if !options.create {
         return Err(Error::NotFound { path: dir.path().to_path_buf() });
     }
-    dir.sync_parent()?;
+    dir.sync_parent(created)?;
     let number = listing.largest() + 1;
     let manifest = Manifest { epoch: 1, next_number: number + 1, first_sequence: 1, ..Manifest::default() };
     let manifest_name = manifest.install(dir, number, options.planted)?;

@@ -177,3 +177,17 @@ fn a_creation_that_fails_anywhere_can_be_tried_again() {
         }
     }
 }
+
+#[test]
+fn a_directory_whose_name_cannot_be_made_durable_is_not_kept() {
+    let fs = MemFs::new();
+    fs.hook(|call, path| {
+        let parent = path == std::path::Path::new("/");
+        (call == Call::SyncDir && parent).then(|| io::Error::from_raw_os_error(5))
+    });
+    assert!(Store::open(fs.clone(), common::db(), small()).unwrap_err().is_io());
+    fs.unhook();
+    let options = Options { create: false, ..small() };
+    assert!(Store::open(fs.clone(), common::db(), options).unwrap_err().is_not_found());
+    open(&fs, small()).put(b"a", b"1").unwrap();
+}

@@ -57,13 +57,8 @@ fn a_file_in_the_directory_s_place_is_an_error() {
 
 const CHILD: &str = "UNPLUG_ENGINE_TEST_CHILD";
 
-/// Not a test of its own: what the killed process runs. Writes records and notes each acknowledged one.
-#[test]
-fn the_process_that_is_killed_writes_until_it_is() {
-    let Ok(dir) = std::env::var(CHILD) else {
-        return;
-    };
-    let dir = Path::new(&dir);
+/// What the killed process runs: writes records, and notes each acknowledged one.
+fn write_until_killed(dir: &Path) {
     let options = Options { segment_size: 8 << 10, compact_ops: Some(40), ..Options::default() };
     let mut store = open(&dir.join("db"), options);
     let note = std::fs::File::options().create(true).append(true).open(dir.join("acknowledged")).unwrap();
@@ -75,11 +70,14 @@ fn the_process_that_is_killed_writes_until_it_is() {
 
 #[test]
 fn what_a_killed_process_was_told_is_there() {
+    if let Ok(dir) = std::env::var(CHILD) {
+        return write_until_killed(Path::new(&dir));
+    }
     let tmp = tempfile::tempdir().unwrap();
     let mut acknowledged = 0;
     for kill in 0..5 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "the_process_that_is_killed_writes_until_it_is"])
+            .args(["--exact", "what_a_killed_process_was_told_is_there"])
             .env(CHILD, tmp.path())
             .stdout(Stdio::null())
             .spawn()
