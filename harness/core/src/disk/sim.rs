@@ -356,11 +356,11 @@ fn is_offset_valid(offset: u64, len: u64) -> bool {
 impl VfsFile for SimFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.call(|p| {
-            if !self.read {
-                return Err(Errno::BADF.into());
-            }
             if !is_offset_valid(offset, 0) {
                 return Err(Errno::INVAL.into());
+            }
+            if !self.read {
+                return Err(Errno::BADF.into());
             }
             Ok(p.read(self.inode, buf, offset)?)
         })
@@ -369,11 +369,11 @@ impl VfsFile for SimFile {
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<usize> {
         let source = Location::caller();
         self.call(|p| {
-            if !self.write {
-                return Err(Errno::BADF.into());
-            }
             if !is_offset_valid(offset, 0) {
                 return Err(Errno::INVAL.into());
+            }
+            if !self.write {
+                return Err(Errno::BADF.into());
             }
             if data.is_empty() {
                 return Ok(0);
@@ -403,11 +403,11 @@ impl VfsFile for SimFile {
     fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
         let source = Location::caller();
         self.call(|p| {
-            if !self.write {
-                return Err(Errno::BADF.into());
-            }
             if len == 0 || !is_offset_valid(offset, 0) {
                 return Err(Errno::INVAL.into());
+            }
+            if !self.write {
+                return Err(Errno::BADF.into());
             }
             if !is_offset_valid(offset, len) {
                 return Err(Errno::FBIG.into());

@@ -9,18 +9,23 @@
 #![allow(clippy::unwrap_used)]
 
 mod calls;
+mod crashed;
 mod random;
 mod scripts;
 
 use std::path::Path;
 
 use calls::{Answer, Runner, Step, open, read};
+use unplug::disk::SimDisk;
 use unplug::plain::MemFs;
 use unplug_vfs::{FileKind, OpenOptions, OsFs, Vfs};
 
 /// The file systems held against the kernel's.
 fn file_systems() -> Vec<(&'static str, Box<dyn Vfs>)> {
-    vec![("the plain file system", Box::new(MemFs::new()))]
+    vec![
+        ("the plain file system", Box::new(MemFs::new())),
+        ("the simulated disk", Box::new(SimDisk::empty())),
+    ]
 }
 
 /// Runs the steps in a fresh directory `base`, then lists and reads everything that is left.

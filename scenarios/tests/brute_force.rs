@@ -1,0 +1,77 @@
+//! Lazy exploration against brute force on the bundled engine: random small workloads, correct and with bugs
+//! planted, must have the very same outcomes.
+
+use proptest::prelude::*;
+use unplug::explore::{Settings, outcomes, parse_workload};
+use unplug::materialise::brute_force;
+use unplug::model::Model;
+use unplug::workload::{OptionValue, Options};
+use unplug_scenarios::engine::Engine;
+use unplug_scenarios::planted::BUGS;
+
+const STATES_MAX: u64 = 3_000;
+
+fn engine(bug: Option<&str>, sync: &str, segment_size: u64) -> Engine {
+    let mut options = Options::new();
+    options.set("sync", OptionValue::Text(sync.to_string()));
+    options.set("segment_size", OptionValue::Int(segment_size as i64));
+    options.set("recycle", OptionValue::Bool(segment_size < 4096));
+    Engine::new(&options, bug).unwrap()
+}
+
+/// Cases with more legal states than brute force can take, or that go wrong without a crash, are passed over.
+fn check(subject: &Engine, lines: &[String], depth: u32) -> Result<(), TestCaseError> {
+    let steps = parse_workload(subject, lines).unwrap();
+    let Some(brute) = brute_force(subject, &steps, depth, STATES_MAX) else {
+        return Err(TestCaseError::reject("not a case for brute force"));
+    };
+    let settings = Settings { depth, jobs: 1, cap: u64::MAX, ..Settings::new("test", Model::posix()) };
+    let lazy = outcomes(subject, &steps, &settings);
+    let missing: Vec<_> = brute.iter().filter(|o| !lazy.contains(o)).collect();
+    let extra: Vec<_> = lazy.iter().filter(|o| !brute.contains(o)).collect();
+    prop_assert!(missing.is_empty() && extra.is_empty(), "missed {missing:#?}\nnot legal {extra:#?}");
+    Ok(())
+}
+
+fn lines(max: usize) -> impl Strategy<Value = Vec<String>> {
+    let put = (0..3u8, 0..9u8, prop::sample::select(vec![0usize, 20, 100, 600]));
+    let op = prop_oneof![
+        4 => put.prop_map(|(key, seed, len)| format!("put k{key} fill({seed},{len})")),
+        1 => (0..3u8).prop_map(|key| format!("del k{key}")),
+        1 => Just("batch put k0 fill(7,300); del k1; put k2 fill(8,300)".to_string()),
+        2 => Just("sync".to_string()),
+        1 => Just("compact".to_string()),
+    ];
+    prop::collection::vec(op, 1..=max)
+}
+
+fn bug() -> impl Strategy<Value = Option<&'static str>> {
+    let bugs: Vec<&'static str> = BUGS.iter().map(|bug| bug.id).collect();
+    prop_oneof![1 => Just(None), 2 => prop::sample::select(bugs).prop_map(Some)]
+}
+
+proptest! {
+    #[test]
+    fn one_crash_leads_to_the_same_outcomes(
+        lines in lines(5),
+        bug in bug(),
+        sync in prop::sample::select(vec!["manual", "every-write"]),
+        segment_size in prop::sample::select(vec![1024u64, 1 << 20]),
+    ) {
+        check(&engine(bug, sync, segment_size), &lines, 1)?;
+    }
+}
+
+proptest! {
+    // Brute force of a crashed recovery takes minutes for what the lazy exploration does in milliseconds.
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 16))]
+
+    #[test]
+    fn a_crash_of_the_recovery_leads_to_the_same_outcomes(
+        lines in lines(2),
+        bug in bug(),
+        segment_size in prop::sample::select(vec![1024u64, 1 << 20]),
+    ) {
+        check(&engine(bug, "manual", segment_size), &lines, 2)?;
+    }
+}
