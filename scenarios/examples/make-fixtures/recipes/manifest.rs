@@ -9,7 +9,7 @@ fn fixture(name: &str, made: &str, bytes: Vec<u8>, stop: Option<(u64, &'static s
     let records = u64::from(stop.is_none());
     let expect = Expect { format: "manifest", records, stop, good_records_after: 0, state: Vec::new() };
     Fixture {
-        path: format!("manifest/{name}.manifest"),
+        path: format!("manifest/MANIFEST-{name}"),
         content: Content::File(bytes),
         made: made.into(),
         expect: vec![expect],

@@ -2,10 +2,15 @@
 //!
 //! Nothing here reads a fixture back: an expectation follows from what the recipe wrote and where it damaged it.
 
+#![expect(clippy::expect_used, reason = "a recipe that does not fit the files it made must not go on")]
+
+use std::collections::BTreeMap;
+
 mod manifest;
 mod readme;
 mod snapshot;
 mod store;
+mod stores;
 mod text;
 mod wal;
 
@@ -51,10 +56,45 @@ pub struct Expect {
 pub fn all() -> Vec<Fixture> {
     let mut fixtures = manifest::fixtures();
     fixtures.extend(snapshot::fixtures());
+    fixtures.extend(stores::fixtures());
     fixtures.extend(text::fixtures());
     fixtures.extend(wal::fixtures());
     fixtures.sort_by(|a, b| a.path.cmp(&b.path));
     fixtures
+}
+
+/// Every file under `fixtures/`, by path: the fixtures, what is expected of each, and the table of all.
+pub fn files() -> BTreeMap<String, Vec<u8>> {
+    let fixtures = all();
+    let mut files = BTreeMap::new();
+    for fixture in &fixtures {
+        files.insert(format!("{}.expect", fixture.path), sidecar(fixture).into_bytes());
+        match &fixture.content {
+            Content::File(bytes) => {
+                files.insert(fixture.path.clone(), bytes.clone());
+            }
+            Content::Store(inner) => {
+                files.extend(inner.iter().map(|(name, b)| (format!("{}/{name}", fixture.path), b.clone())));
+            }
+        }
+    }
+    files.insert("README.md".into(), readme::page(&fixtures).into_bytes());
+    files
+}
+
+/// The expectation as `replay` reads it.
+fn sidecar(fixture: &Fixture) -> String {
+    let mut text = format!("made = \"{}\"\n", fixture.made);
+    for expect in &fixture.expect {
+        text += &format!("\n[[reading]]\nformat = \"{}\"\nrecords = {}\n", expect.format, expect.records);
+        if let Some((offset, reason)) = expect.stop {
+            text += &format!("stopped_at = {offset}\nreason = \"{reason}\"\n");
+        }
+        text += &format!("good_records_after = {}\n", expect.good_records_after);
+        text += &format!("state_entries = {}\n", expect.state.len());
+        text += &format!("state_digest = \"{}\"\n", digest(&expect.state));
+    }
+    text
 }
 
 /// The digest of a state, by its definition: 64-bit FNV-1a over each entry's key and value in order, each

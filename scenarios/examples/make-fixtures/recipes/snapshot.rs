@@ -68,7 +68,7 @@ fn fixture(
         state: whole[..entries].to_vec(),
     };
     Fixture {
-        path: format!("snapshot/{name}.snapshot"),
+        path: format!("snapshot/snap-{name}"),
         content: Content::File(snapshot.bytes),
         made: made.into(),
         expect: vec![expect],

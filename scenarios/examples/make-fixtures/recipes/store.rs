@@ -191,6 +191,11 @@ impl Files {
         self.0.keys().filter(|name| name.starts_with(prefix)).cloned().collect()
     }
 
+    /// A file, to damage it.
+    pub fn get(&mut self, name: &str) -> &mut Vec<u8> {
+        self.0.get_mut(name).expect("the recipe names a file that is there")
+    }
+
     /// The last file whose name begins so.
     pub fn last(&self, prefix: &str) -> &[u8] {
         let found = self.0.iter().rev().find(|(name, _)| name.starts_with(prefix));

@@ -85,7 +85,7 @@ fn fixture(
         state: state(&ops()[..records]),
     };
     Fixture {
-        path: format!("wal/{name}.wal"),
+        path: format!("wal/wal-{name}"),
         content: Content::File(segment.bytes),
         made: made.into(),
         expect: vec![expect],
@@ -303,37 +303,47 @@ fn flipped() -> Vec<Fixture> {
     ]
 }
 
-/// Header blocks. Without one, nothing tells which checksums the records must have.
+/// Header blocks. Where its fields are still what they were, so are the records' checksums.
 fn headers() -> Vec<Fixture> {
     let bad = Some((0, "bad-header"));
-    let empty = Segment::written().cut(0);
+    let all = ALL as u64;
+    let written = Segment::written;
     vec![
-        fixture("empty", "cut to nothing", empty, 0, bad, 0),
-        fixture("torn-header", "cut 300 bytes into the header block", Segment::written().cut(300), 0, bad, 0),
-        fixture("zero-header", "the header block zeroed", Segment::written().put(0, &[0; BLOCK]), 0, bad, 0),
+        fixture("empty", "cut to nothing", written().cut(0), 0, bad, 0),
+        fixture("torn-header", "cut 300 bytes into the header block", written().cut(300), 0, bad, 0),
+        fixture("zero-header", "the header block zeroed", written().put(0, &[0; BLOCK]), 0, bad, 0),
+        fixture("bit-in-magic", "a bit of the first byte", written().flip(0, 1), 0, bad, 0),
         fixture(
-            "bit-in-header",
-            "a bit of the epoch in the header block",
-            Segment::written().flip(16, 2),
+            "bit-in-epoch",
+            "a bit of the epoch in the header block: no record's checksum is right any more",
+            written().flip(16, 2),
             0,
             bad,
             0,
+        ),
+        fixture(
+            "bit-in-header-padding",
+            "a bit behind the fields of the header block",
+            written().flip(400, 1),
+            0,
+            bad,
+            all,
         ),
         fixture(
             "wrong-version",
             "format version 0 in the header block, checksum right",
-            Segment::written().put(8, &[0]).seal_header(),
+            written().put(8, &[0]).seal_header(),
             0,
             bad,
-            0,
+            all,
         ),
         fixture(
             "future-version",
             "format version 2 in the header block, checksum right",
-            Segment::written().put(8, &[2]).seal_header(),
+            written().put(8, &[2]).seal_header(),
             0,
             bad,
-            0,
+            all,
         ),
     ]
 }
@@ -376,7 +386,7 @@ fn recycled() -> (Fixture, Fixture) {
     let mut writer = Writer::create(Options { segment_size: 4096, recycle_segments: true, ..options() });
     let older = writer.write(&ops()).files().last("wal-").to_vec();
     // The compaction retires the first segment; two long records fill the second; the third is the first, anew.
-    writer.compact().write(&[Op::Put("l1", fill(5, 1500)), Op::Put("l2", fill(6, 1500))]);
+    writer.compact().write(&[Op::Put("l1", fill(5, 1500)), Op::Put("l2", fill(6, 1900))]);
     let newer = [Op::Put("x1", fill(7, 20)), Op::Put("x2", fill(8, 700))];
     let bytes = writer.write(&newer).files().last("wal-").to_vec();
     let s = Segment::of(bytes, &newer);
@@ -391,13 +401,13 @@ fn recycled() -> (Fixture, Fixture) {
         state: state(&newer[..records]),
     };
     let whole = Fixture {
-        path: "wal/recycled.wal".into(),
+        path: "wal/wal-recycled".into(),
         content: Content::File(s.bytes.clone()),
         made: "two records over an older segment's file, whose bytes go on behind their last block".into(),
         expect: vec![expect(2, None)],
     };
     let torn = Fixture {
-        path: "wal/recycled-last-block-stale.wal".into(),
+        path: "wal/wal-recycled-last-block-stale".into(),
         content: Content::File(s.put(crossing_at, &stale).bytes),
         made: "the same, the second record's last block not written: the older segment's block is there"
             .into(),
@@ -420,7 +430,8 @@ fn forged() -> Vec<Fixture> {
             Segment::written().flip(payload, 0x40).seal(small),
             SMALL,
             at_small("sequence-gap"),
-            after,
+            // It verifies all the same: it is one of those that only its number keeps out.
+            after + 1,
         ),
         fixture(
             "malformed-operation",
