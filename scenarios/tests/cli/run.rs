@@ -1,0 +1,127 @@
+//! Verdicts and exit codes of `run`.
+
+use std::fs;
+
+use super::{LOSES, as_str, command, expect, finish, scenario_file};
+
+/// Output without what differs between two runs.
+fn redacted(text: &str) -> String {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let is_time = |word: &&str| {
+            let number = word.strip_suffix('s').unwrap_or(word);
+            word.ends_with('s') && number.contains('.') && number.parse::<f64>().is_ok()
+        };
+        let line = words.iter().map(|word| if is_time(word) { "TIME" } else { word });
+        let line = line.collect::<Vec<_>>().join(" ");
+        let line = match line.split_once(" recoveries in ") {
+            Some((count, _)) => format!("{count} recoveries in TIME"),
+            None => line,
+        };
+        // Padding before a time depends on its length.
+        lines.push(line.split_once("  TIME").map_or(line.clone(), |(head, _)| head.trim_end().to_string()));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn a_scenario_that_holds_ends_with_0() {
+    let ran = expect(0, &["run", "append"]);
+    assert!(ran.stdout.starts_with("seed 1\nheld    append posix"), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn a_planted_bug_that_is_caught_ends_with_0_and_its_story_is_told() {
+    let ran = expect(0, &["run", "acknowledged-before-sync"]);
+    assert!(ran.stdout.contains("\n        by durability, recovery "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("show it again: unplug repro u1-"), "{}", ran.stdout);
+    let ran = expect(0, &["run", "--bug", "acknowledged-before-sync"]);
+    assert!(ran.stdout.contains("caught  acknowledged-before-sync"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("u1-"), "{}", ran.stdout);
+}
+
+#[test]
+fn an_unexpected_violation_ends_with_100_and_tells_how_to_see_it_again() {
+    let (_dir, path) = scenario_file(LOSES);
+    let ran = expect(100, &["run", as_str(&path)]);
+    assert!(ran.stdout.contains("BROKEN"), "{}", ran.stdout);
+    assert!(ran.stdout.contains(&format!(" --scenario {}", as_str(&path))), "{}", ran.stdout);
+    assert!(ran.stdout.contains("1 BROKEN"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_planted_bug_on_the_command_line_breaks_a_scenario_that_should_hold() {
+    let ran = expect(100, &["run", "sync-every-write", "--bug", "acknowledged-before-sync"]);
+    assert!(ran.stdout.contains("BROKEN  sync-every-write"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("planted bug: acknowledged-before-sync"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_violation_that_should_be_there_and_is_not_ends_with_100() {
+    let text = LOSES.replace("bug = \"acknowledged-before-sync\"\n", "").replace("held", "violated");
+    let (_dir, path) = scenario_file(&text);
+    let ran = expect(100, &["run", as_str(&path)]);
+    assert!(ran.stdout.contains("expected a violation, found none"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_budget_that_runs_out_ends_with_5() {
+    let ran = expect(5, &["run", "puts-2000", "--budget", "1ms"]);
+    assert!(ran.stdout.contains("1 cut short"), "{}", ran.stdout);
+}
+
+#[test]
+fn an_unexpected_violation_beats_a_budget_that_ran_out() {
+    let (_dir, path) = scenario_file(LOSES);
+    let ran = expect(100, &["run", as_str(&path), "puts-2000", "--budget", "1s"]);
+    assert!(ran.stdout.contains("1 BROKEN, 1 cut short"), "{}", ran.stdout);
+}
+
+#[test]
+fn names_globs_paths_and_directories_are_taken_once_each() {
+    let (dir, path) = scenario_file(&LOSES.replace("held", "violated"));
+    fs::write(dir.path().join("notes.txt"), "not a scenario").unwrap();
+    let directory = format!("{}/", dir.path().display());
+    let ran = expect(0, &["run", "-q", "append", "app*", "unsynced-?", as_str(&path), &directory]);
+    assert_eq!(ran.stdout.lines().last(), Some("2 held, 1 caught"), "{}", ran.stdout);
+}
+
+#[test]
+fn quiet_runs_tell_the_seed_and_the_sum() {
+    assert_eq!(expect(0, &["run", "append", "-q", "--seed", "0x10"]).stdout, "seed 16\n1 held\n");
+}
+
+#[test]
+fn a_shard_takes_part_of_the_crash_points() {
+    let points = |shard: &str| -> u64 {
+        let ran = expect(0, &["run", "rotation", "--shard", shard, "--json", "-"]);
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        report["scenarios"][0]["crash_points"].as_u64().unwrap()
+    };
+    let (whole, first, second) = (points("1/1"), points("1/2"), points("2/2"));
+    assert_eq!(first + second, whole);
+    assert!(first > 0 && second > 0);
+}
+
+#[test]
+fn narrow_terminals_get_two_short_lines() {
+    let mut narrow = command(&["run", "unsynced-16", "compaction-automatic"]);
+    narrow.env("COLUMNS", "60");
+    let ran = finish(narrow);
+    assert!(ran.stdout.lines().all(|line| line.chars().count() <= 60), "{}", ran.stdout);
+    insta::assert_snapshot!("narrow", redacted(&ran.stdout));
+}
+
+#[test]
+fn the_story_of_a_violation_is_readable() {
+    let ran = expect(0, &["run", "acknowledged-before-sync", "segment-entry-not-synced"]);
+    insta::with_settings!({ filters => vec![
+        (r"u1-[A-Za-z0-9_-]+", "TOKEN"),
+        (r"\.rs:\d+", ".rs:LINE"),
+        (r"(?m) +engine/", "  engine/"),
+    ] }, {
+        insta::assert_snapshot!("story", redacted(&ran.stdout));
+    });
+}
