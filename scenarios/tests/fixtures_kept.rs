@@ -12,6 +12,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use unplug::plain::{MemFs, Tree};
+use unplug_engine::inspect;
 use unplug_engine::{Error, Options, RecoveryPolicy, Store};
 use unplug_scenarios::replay::state_digest;
 
@@ -103,6 +104,33 @@ fn opening_a_store_read_only_shows_what_its_reading_declares() {
         }
     }
     assert!(opened >= 8, "{opened}");
+}
+
+#[test]
+fn a_flipped_bit_or_a_cut_anywhere_in_a_file_leaves_a_prefix_of_what_was_written() {
+    let ops = recipes::store::ops();
+    let mut writer = recipes::store::Writer::create(recipes::store::options());
+    let log = writer.write(&ops).files().last("wal-").to_vec();
+    let snapshot = writer.compact().files().last("snap-").to_vec();
+    let whole = recipes::store::state(&ops);
+    let after_ops: Vec<_> = (0..=ops.len()).map(|n| recipes::store::state(&ops[..n])).collect();
+    let after_entries: Vec<_> = (0..=whole.len()).map(|n| whole[..n].to_vec()).collect();
+    type Read = fn(&[u8]) -> inspect::Reading;
+    for (bytes, read, states) in
+        [(log, inspect::wal as Read, after_ops), (snapshot, inspect::snapshot, after_entries)]
+    {
+        let check = |bytes: &[u8], what: &str| {
+            let reading = read(bytes);
+            let state: Vec<_> = reading.entries.into_iter().collect();
+            assert_eq!(state, states[usize::try_from(reading.records).unwrap()], "{what}");
+        };
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << (at % 8);
+            check(&damaged, &format!("bit {} of byte {at}", at % 8));
+            check(&bytes[..at], &format!("cut to {at} bytes"));
+        }
+    }
 }
 
 #[test]

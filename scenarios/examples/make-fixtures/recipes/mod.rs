@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 mod manifest;
 mod readme;
 mod snapshot;
-mod store;
+pub mod store;
 mod stores;
 mod text;
 mod wal;
