@@ -78,6 +78,8 @@ pub fn files() -> BTreeMap<String, Vec<u8>> {
             }
         }
     }
+    // A checkout that turns line ends would damage more than was meant.
+    files.insert(".gitattributes".into(), b"* -text\n".to_vec());
     files.insert("README.md".into(), readme::page(&fixtures).into_bytes());
     files
 }
