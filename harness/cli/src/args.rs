@@ -55,6 +55,7 @@ pub(crate) enum Command {
     /// Run scenarios: crash a store everywhere and check what it recovers
     Run {
         /// Names, globs (`wal-*`), or paths of scenario files; none: the whole suite
+        #[arg(value_name = "NAME")]
         names: Vec<String>,
         #[command(flatten)]
         flags: RunFlags,

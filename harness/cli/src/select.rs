@@ -233,19 +233,21 @@ fn prepare(
     bug: Option<&str>,
 ) -> Result<Selected, CliError> {
     let label = &file.label;
-    let wrong = |message: String| CliError::usage(format!("{label}: {message}"));
+    let wrong = |key: &str, message: String| {
+        CliError::usage(format!("{label}:{}: {message}", line_of_key(&file.text, key)))
+    };
     let scenario = Scenario::parse(label, &file.text).map_err(|e| CliError::usage(e.to_string()))?;
     let workload = scenario.expand(label).map_err(|e| CliError::usage(e.to_string()))?;
     let known = registry.subjects.iter().find(|entry| entry.name == scenario.subject);
     let entry = known.ok_or_else(|| {
         let hint = suggest(&scenario.subject, registry.subjects.iter().map(|entry| entry.name));
-        wrong(format!("unknown subject `{}`{hint}", scenario.subject))
+        wrong("subject", format!("unknown subject `{}`{hint}", scenario.subject))
     })?;
     let bug = bug.map(str::to_string).or_else(|| scenario.bug.clone());
     if let Some(bug) = &bug {
-        planted(registry, bug).map_err(|e| wrong(e.to_string()))?;
+        planted(registry, bug).map_err(|e| wrong("bug", e.to_string()))?;
     }
-    let subject = (entry.factory)(&scenario.options, bug.as_deref()).map_err(wrong)?;
+    let subject = (entry.factory)(&scenario.options, bug.as_deref()).map_err(|e| wrong("options", e))?;
     subject.check_workload(&workload.lines).map_err(|e| {
         let line = workload.origins.get(e.line).copied().unwrap_or(scenario.ops_line);
         CliError::usage(format!("{label}:{line}: {}", e.message))
@@ -254,9 +256,25 @@ fn prepare(
     Ok(Selected { models, path: file.path, workload, bug, subject, scenario })
 }
 
+/// The line, from 1, on which a key of a scenario file stands, as `key = …` or `[key]`.
+fn line_of_key(text: &str, key: &str) -> usize {
+    let is_key = |line: &str| {
+        let line = line.trim_start().trim_start_matches('[').trim_start();
+        let rest = line.strip_prefix(key).map(str::trim_start);
+        rest.is_some_and(|rest| rest.starts_with(['=', ']', '.']))
+    };
+    1 + text.lines().position(is_key).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_found_as_a_value_or_a_table() {
+        let text = "name = 'options'\nsubject='x'\n\n[ options ]\na = 1\n";
+        assert_eq!((line_of_key(text, "subject"), line_of_key(text, "options")), (2, 4));
+    }
 
     #[test]
     fn globs_match_as_in_a_shell() {
