@@ -1,5 +1,7 @@
 //! The suite itself: sound files, every planted bug present, every verdict as declared.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
 use unplug::report::Verdict;
 use unplug::workload::scenario::Scenario;
 use unplug_engine::Planted;

@@ -1,5 +1,7 @@
 //! The whole suite but its longest scenario ends as declared, fully explored, and finds each bug early.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
 use std::process::Command;
 
 /// The long one takes minutes without optimisation; `unplug run` has it.

@@ -1,5 +1,7 @@
 //! The command line, by running the binary. One file per class of behaviour.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
 mod bad_input;
 mod help;
 mod replay;
