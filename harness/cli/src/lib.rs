@@ -1,15 +1,10 @@
 //! The unplug command line as a library: anybody's binary gets the whole of it for his own subjects.
 //!
-//! ```no_run
-//! use std::process::ExitCode;
-//! use unplug_cli::Registry;
+//! A [`Registry`] holds the program's subjects, planted bugs, scenarios and replayer; [`main`] does the rest.
+//! This is a whole program (`examples/own_binary.rs`):
 //!
-//! fn main() -> ExitCode {
-//!     let registry = Registry::new("my-crash-tests", env!("CARGO_PKG_VERSION"));
-//!     // .subject("my-store", "what it is", |options, bug| Ok(Box::new(MyStore::new(options, bug)?)))
-//!     // .scenario("append", include_str!("suite/append.toml"))
-//!     unplug_cli::main(registry)
-//! }
+//! ```no_run
+#![doc = include_str!("../examples/own_binary.rs")]
 //! ```
 
 mod args;
@@ -20,6 +15,7 @@ mod output;
 mod registry;
 pub mod replay;
 mod repro;
+
 mod run;
 mod select;
 mod suggest;
@@ -38,9 +34,13 @@ pub use registry::{PlantedBug, Registry};
 
 /// Runs the command line of the process. The exit code is one of [`exit`].
 pub fn main(registry: Registry) -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
-    let code = catch_unwind(AssertUnwindSafe(|| dispatch(&registry, &arguments)));
-    ExitCode::from(match code {
+    ExitCode::from(run(&registry, std::env::args_os()))
+}
+
+/// Runs a command line, the program's name first. Returns one of the codes of [`exit`].
+pub fn run(registry: &Registry, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    match catch_unwind(AssertUnwindSafe(|| dispatch(registry, &arguments))) {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => {
             report_error(&error);
@@ -48,7 +48,7 @@ pub fn main(registry: Registry) -> ExitCode {
         }
         // The panic's message is out already.
         Err(_) => exit::INTERNAL,
-    })
+    }
 }
 
 /// One line on stderr. Nobody can be told if that fails.
