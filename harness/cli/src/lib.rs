@@ -15,7 +15,6 @@ mod output;
 mod registry;
 pub mod replay;
 mod repro;
-
 mod run;
 mod select;
 mod suggest;
