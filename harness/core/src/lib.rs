@@ -93,6 +93,7 @@ pub mod explain;
 pub mod explore;
 pub mod materialise;
 pub mod model;
+pub mod observed;
 pub mod oracle;
 pub mod plain;
 pub mod report;

@@ -41,7 +41,7 @@ mod world;
 
 pub use bounds::{Bounds, Narrowing};
 pub use choose::{Choice, Chooser, Policy, Question, Stop};
-pub use recording::{Cell, CellId, CellKey, Recording, Value, Version};
+pub use recording::{Cell, CellId, CellKey, Recording, Rules, Update, Value, Version};
 pub use sim::{Barrier, Finished, Scratch, SimDisk, Stopped};
 pub use size::SizeFn;
 pub use world::{CrashedLayer, World};

@@ -70,7 +70,7 @@ impl Process {
             Some(inode) if self.is_dir(inode) => Err(Errno::ISDIR.into()),
             Some(inode) => {
                 if options.truncate {
-                    self.set_len(inode, 0, source);
+                    self.set_len(inode, 0, source)?;
                 }
                 Ok(inode)
             }
@@ -107,6 +107,7 @@ impl Process {
         }
         let name = Name::from(name);
         self.recording.change_entry(dir, &name, None);
+        self.recording.note_removed(inode);
         self.recording.call(Call::Remove { dir, name, inode }, source);
         Ok(())
     }
@@ -171,9 +172,38 @@ impl Process {
             }
         }
         let (from, to) = (Name::from(from_name), Name::from(to_name));
+        let rules = self.recording.rules();
+        let in_steps = if from_dir == to_dir { rules.steps_within } else { rules.steps_across };
+        if in_steps || rules.garbage {
+            // What the target was decides which steps there are, and whose space becomes free.
+            if let Some(target) = self.lookup(to_dir, &to)? {
+                if in_steps {
+                    self.recording.change_entry(to_dir, &to, None);
+                }
+                self.recording.note_removed(target);
+            }
+        }
         self.recording.change_entry(from_dir, &from, None);
         self.recording.change_entry(to_dir, &to, Some(inode));
         self.recording.call(Call::Rename { from_dir, from, to_dir, to, inode }, source);
+        Ok(())
+    }
+
+    pub fn exchange(&mut self, a: &Path, b: &Path, source: Source) -> Result<(), Failure> {
+        let (a_dir, a_name) = self.parent(a)?;
+        let (b_dir, b_name) = self.parent(b)?;
+        let (Some(a_name), Some(b_name)) = (a_name, b_name) else {
+            return Err(Errno::BUSY.into());
+        };
+        let a_inode = self.lookup(a_dir, a_name)?.ok_or(Errno::NOENT)?;
+        let b_inode = self.lookup(b_dir, b_name)?.ok_or(Errno::NOENT)?;
+        if a_inode == b_inode {
+            return Ok(());
+        }
+        let (a, b) = (Name::from(a_name), Name::from(b_name));
+        self.recording.change_entry(a_dir, &a, Some(b_inode));
+        self.recording.change_entry(b_dir, &b, Some(a_inode));
+        self.recording.call(Call::Exchange { a_dir, a, a_inode, b_dir, b, b_inode }, source);
         Ok(())
     }
 

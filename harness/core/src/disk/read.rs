@@ -148,35 +148,34 @@ impl Reader<'_> {
         range
     }
 
-    /// The bytes `start..end` of a sector as the file system shows them after the reboot: zeros behind the
-    /// size.
-    pub fn data(
-        &mut self,
-        layers: usize,
-        inode: Inode,
-        sector: u64,
-        (start, end): (usize, usize),
-        out: &mut [u8],
-    ) -> Result<(), Stop> {
+    /// Bytes of a file as the file system shows them after the reboot: zeros behind the size. The range lies
+    /// in one sector.
+    pub fn data(&mut self, layers: usize, inode: Inode, offset: u64, out: &mut [u8]) -> Result<(), Stop> {
         if layers == 0 {
             out.fill(0);
             return Ok(());
         }
-        let offset = sector * SECTOR as u64 + start as u64;
-        let inside = self.size(layers, inode, offset, (end - start) as u64)? as usize;
+        let inside = self.size(layers, inode, offset, out.len() as u64)? as usize;
         out[inside..].fill(0);
-        if inside == 0 {
-            return Ok(());
+        let mut done = 0;
+        let unit_len = self.world.rules.unit;
+        while done < inside {
+            let at = offset + done as u64;
+            let start = (at % unit_len as u64) as usize;
+            let end = unit_len.min(start + inside - done);
+            let unit = at / unit_len as u64;
+            self.unit(layers, inode, unit, (start, end), &mut out[done..done + end - start])?;
+            done += end - start;
         }
-        self.sector(layers, inode, sector, (start, start + inside), &mut out[..inside])
+        Ok(())
     }
 
-    /// The same bytes as the disk has them, whatever the size.
-    pub fn sector(
+    /// The bytes `start..end` of a unit as the disk has them, whatever the size.
+    fn unit(
         &mut self,
         layers: usize,
         inode: Inode,
-        sector: u64,
+        unit: u64,
         (start, end): (usize, usize),
         out: &mut [u8],
     ) -> Result<(), Stop> {
@@ -184,8 +183,9 @@ impl Reader<'_> {
         let world = self.world;
         let recording = &world.layers[layer].recording;
         let below = if recording.created_here(inode) { 0 } else { layer };
-        let Some(cell) = recording.slot(inode).and_then(|slot| slot.sector(sector)) else {
-            return self.data(below, inode, sector, (start, end), out);
+        let offset = unit * recording.unit() as u64;
+        let Some(cell) = recording.slot(inode).and_then(|slot| slot.unit(unit)) else {
+            return self.data(below, inode, offset + start as u64, out);
         };
         let value = |index| data_value(recording, inode, cell, index);
         let same = |a, b| value(a).same_within(&value(b), start, end);
@@ -198,7 +198,7 @@ impl Reader<'_> {
             if covered {
                 target.copy_from_slice(&patch.bytes[at..stop]);
             } else {
-                self.data(below, inode, sector, (at, stop), target)?;
+                self.data(below, inode, offset + at as u64, target)?;
             }
             at = stop;
         }
@@ -231,7 +231,7 @@ const NOTHING: super::recording::Mask = [0; SECTOR / 64];
 
 fn data_value(recording: &Recording, inode: Inode, cell: CellId, index: u32) -> Patch<'_> {
     match (index as usize).checked_sub(1).map(|i| recording.cell(cell).versions[i].value) {
-        Some(Value::Data(patch)) => recording.patch(patch),
+        Some(Value::Data(patch) | Value::Garbage(patch)) => recording.patch(patch),
         _ if recording.created_here(inode) => Patch { bytes: &ZEROS, mask: None },
         _ => Patch { bytes: &ZEROS, mask: Some(&NOTHING) },
     }

@@ -13,12 +13,12 @@ pub type CellId = u32;
 /// Which part of the disk a cell is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CellKey {
-    /// One sector of a file's content.
+    /// One unit of a file's content.
     Data {
         /// The file.
         inode: Inode,
-        /// Sector number within the file.
-        sector: u64,
+        /// Its number within the file: byte offset divided by [`Recording::unit`].
+        unit: u64,
     },
     /// A file's size.
     Size {
@@ -37,15 +37,17 @@ pub enum CellKey {
 /// The content of a cell's version.
 #[derive(Clone, Copy, Debug)]
 pub enum Value {
-    /// Sector content: see [`Recording::patch`].
+    /// Content: see [`Recording::patch`].
     Data(PatchId),
+    /// What a unit shows that the file system gave to the file and nobody has written: see [`Garbage`].
+    Garbage(PatchId),
     /// A size.
     Size(SizeFn),
     /// What the name refers to.
     Entry(Option<Inode>),
 }
 
-/// A sector's content as a patch over the layer below: where its 512 bytes are, and which of them count.
+/// A unit's content as a patch over the layer below: where its bytes are, and which of them count.
 #[derive(Clone, Copy, Debug)]
 pub struct PatchId {
     bytes: u32,
@@ -55,13 +57,36 @@ pub struct PatchId {
 
 const FULL: u32 = u32::MAX;
 
-/// Which bytes of a sector a patch covers, a bit each.
+/// What a model says of how calls become versions. The rest of a model is in
+/// [`Persisted`](crate::model::Persisted).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Bytes that survive or not as a whole, at most a sector.
+    pub unit: usize,
+    /// A rename inside a directory makes its target go before the new name comes.
+    pub steps_within: bool,
+    /// The same for a rename across directories.
+    pub steps_across: bool,
+    /// What was never written may show garbage.
+    pub garbage: bool,
+    /// It matters in which block an append ends, so the size before it must be known.
+    pub sizes_matter: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        let (steps_within, steps_across, garbage, sizes_matter) = (false, false, false, false);
+        Rules { unit: SECTOR, steps_within, steps_across, garbage, sizes_matter }
+    }
+}
+
+/// Which bytes of a unit a patch covers, a bit each.
 pub type Mask = [u64; SECTOR / 64];
 
-/// A patch over a sector of the layer below.
+/// A patch over a unit of the layer below.
 #[derive(Clone, Copy)]
 pub struct Patch<'a> {
-    /// The sector's bytes; those not covered are meaningless.
+    /// The unit's bytes; those not covered are meaningless.
     pub bytes: &'a [u8],
     /// Which are covered; `None` covers all.
     pub mask: Option<&'a Mask>,
@@ -107,8 +132,8 @@ pub(super) struct Slot {
 }
 
 const NO_CELL: CellId = CellId::MAX;
-/// Files up to this many sectors (32 MiB) have their cells in a plain vector.
-const DENSE_SECTORS: u64 = 1 << 16;
+/// Files up to this many units (32 MiB of sectors) have their cells in a plain vector.
+const DENSE_UNITS: u64 = 1 << 16;
 
 impl Slot {
     fn clear(&mut self) {
@@ -119,28 +144,28 @@ impl Slot {
         self.is_dir = false;
     }
 
-    pub fn sector(&self, sector: u64) -> Option<CellId> {
-        if sector < DENSE_SECTORS {
-            self.dense.get(sector as usize).copied().filter(|c| *c != NO_CELL)
+    pub fn unit(&self, unit: u64) -> Option<CellId> {
+        if unit < DENSE_UNITS {
+            self.dense.get(unit as usize).copied().filter(|c| *c != NO_CELL)
         } else {
-            self.sparse.get(&sector).copied()
+            self.sparse.get(&unit).copied()
         }
     }
 
-    fn set_sector(&mut self, sector: u64, cell: CellId) {
-        if sector < DENSE_SECTORS {
-            let index = sector as usize;
+    fn set_unit(&mut self, unit: u64, cell: CellId) {
+        if unit < DENSE_UNITS {
+            let index = unit as usize;
             if self.dense.len() <= index {
                 self.dense.resize(index + 1, NO_CELL);
             }
             self.dense[index] = cell;
         } else {
-            self.sparse.insert(sector, cell);
+            self.sparse.insert(unit, cell);
         }
     }
 
-    /// The sectors that have a cell, from `first` on.
-    pub fn sectors_from(&self, first: u64) -> impl Iterator<Item = u64> + '_ {
+    /// The units that have a cell, from `first` on.
+    pub fn units_from(&self, first: u64) -> impl Iterator<Item = u64> + '_ {
         let start = first.min(self.dense.len() as u64);
         let dense = (start..self.dense.len() as u64).filter(|s| self.dense[*s as usize] != NO_CELL);
         dense.chain(self.sparse.range(first..).map(|(s, _)| *s))
@@ -165,22 +190,37 @@ pub struct Recording {
     slot_of: FxHashMap<Inode, u32>,
     cells: Vec<Cell>,
     cells_used: u32,
-    /// The cells that each event changed, in event order.
-    updates: Vec<(Pos, CellId)>,
-    sectors: Vec<u8>,
+    updates: Vec<Update>,
+    rules: Rules,
+    content: Vec<u8>,
     masks: Vec<Mask>,
+    /// The file that lost its name last: what its space held may show up elsewhere.
+    last_removed: Option<Inode>,
+}
+
+/// One version that an event made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// The event.
+    pub at: Pos,
+    /// The cell.
+    pub cell: CellId,
+    /// The version's index in the cell's chain.
+    pub index: u32,
 }
 
 impl Recording {
     /// An empty recording over a disk whose inodes are numbered below `first_inode`.
-    pub fn new(first_inode: u32) -> Recording {
+    pub fn new(first_inode: u32, rules: Rules) -> Recording {
         let mut recording = Recording::default();
-        recording.reset(first_inode);
+        recording.reset(first_inode, rules);
         recording
     }
 
     /// Empties it, keeping its memory.
-    pub fn reset(&mut self, first_inode: u32) {
+    pub fn reset(&mut self, first_inode: u32, rules: Rules) {
+        self.rules = rules;
+        self.last_removed = None;
         self.trace.clear();
         self.first_inode = first_inode;
         for slot in &mut self.slots[..self.slots_used as usize] {
@@ -191,7 +231,7 @@ impl Recording {
         self.slot_of.clear();
         self.cells_used = 0;
         self.updates.clear();
-        self.sectors.clear();
+        self.content.clear();
         self.masks.clear();
     }
 
@@ -215,14 +255,25 @@ impl Recording {
         &self.cells[id as usize]
     }
 
-    /// The cells that each event changed, in event order.
-    pub fn updates(&self) -> &[(Pos, CellId)] {
+    /// Bytes of a content cell.
+    pub fn unit(&self) -> usize {
+        self.rules.unit
+    }
+
+    /// How calls become versions.
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    /// The versions that the events made, in order; those of one event: content from the file's start on,
+    /// then sizes, growing; or names, the old one of a rename first.
+    pub fn updates(&self) -> &[Update] {
         &self.updates
     }
 
     /// A patch's content.
     pub fn patch(&self, id: PatchId) -> Patch<'_> {
-        let bytes = &self.sectors[id.bytes as usize..][..SECTOR];
+        let bytes = &self.content[id.bytes as usize..][..self.rules.unit];
         Patch { bytes, mask: (id.mask != FULL).then(|| &self.masks[id.mask as usize]) }
     }
 
@@ -233,7 +284,7 @@ impl Recording {
 
     /// The cells of a file's content that changed here, in order.
     pub fn data_cells(&self, inode: Inode) -> impl Iterator<Item = CellId> + '_ {
-        self.slot(inode).into_iter().flat_map(|s| s.sectors_from(0).filter_map(|n| s.sector(n)))
+        self.slot(inode).into_iter().flat_map(|s| s.units_from(0).filter_map(|n| s.unit(n)))
     }
 
     /// The cells of a directory's names that changed here, by name.
@@ -273,8 +324,9 @@ impl Recording {
     /// Appends a version that the next event of the trace makes.
     fn push(&mut self, id: CellId, value: Value) {
         let at = self.trace.end();
-        self.cells[id as usize].versions.push(Version { at, value });
-        self.updates.push((at, id));
+        let versions = &mut self.cells[id as usize].versions;
+        versions.push(Version { at, value });
+        self.updates.push(Update { at, cell: id, index: versions.len() as u32 });
     }
 
     /// Leaves a mark.
@@ -309,9 +361,9 @@ impl Recording {
         }
     }
 
-    /// The newest patch of a sector, if it changed here.
-    pub(super) fn newest_data(&self, inode: Inode, sector: u64) -> Option<PatchId> {
-        let cell = self.slot(inode)?.sector(sector)?;
+    /// The newest patch of a unit, if it changed here.
+    pub(super) fn newest_data(&self, inode: Inode, unit: u64) -> Option<PatchId> {
+        let cell = self.slot(inode)?.unit(unit)?;
         match self.cell(cell).versions.last()?.value {
             Value::Data(patch) => Some(patch),
             _ => None,
@@ -353,10 +405,11 @@ impl Recording {
         self.push(cell, Value::Size(size));
     }
 
-    /// Grows a file that surely has `floor` bytes to at least `end`, block by block from the one that holds
+    /// Grows a file that has `floor` bytes (if sizes matter) or at least as many (if not) to at least `end`, block by block from the one that holds
     /// `from`.
     pub(super) fn extend(&mut self, inode: Inode, floor: u64, from: u64, end: u64) {
-        let now = self.newest_size(inode);
+        let known = self.rules.sizes_matter;
+        let now = if known { SizeFn::Absolute(floor) } else { self.newest_size(inode) };
         let mut boundary = (from / BLOCK + 1) * BLOCK;
         while boundary < end {
             if boundary > floor && now.extended(boundary) != now {
@@ -369,73 +422,137 @@ impl Recording {
         }
     }
 
-    /// Writes bytes into the sectors they cross.
-    pub(super) fn write_data(&mut self, inode: Inode, offset: u64, data: &[u8]) {
+    /// Writes bytes into the units they cross. What lies behind `durable_len` of an inherited file was never
+    /// written by anybody.
+    pub(super) fn write_data(&mut self, inode: Inode, durable_len: u64, offset: u64, data: &[u8]) {
+        let unit_len = self.rules.unit;
         let mut done = 0;
         while done < data.len() {
             let at = offset + done as u64;
-            let start = (at % SECTOR as u64) as usize;
-            let len = (SECTOR - start).min(data.len() - done);
-            self.patch_sector(inode, at / SECTOR as u64, start, Fill::Bytes(&data[done..done + len]));
+            let start = (at % unit_len as u64) as usize;
+            let len = (unit_len - start).min(data.len() - done);
+            let unit = at / unit_len as u64;
+            if self.rules.garbage {
+                self.add_garbage(inode, durable_len, unit);
+            }
+            self.patch_unit(inode, unit, start, Fill::Bytes(&data[done..done + len]));
             done += len;
         }
     }
 
-    /// Zeroes what lies behind `len` in one sector. `from` is the first byte that counts.
-    pub(super) fn zero_tail(&mut self, inode: Inode, sector: u64, from: usize) {
-        self.patch_sector(inode, sector, from, Fill::Zeros(SECTOR - from));
+    /// Zeroes the bytes of `start..end` that lie in units known here or in `below` (sorted).
+    pub(super) fn zero_data(&mut self, inode: Inode, below: &[u64], start: u64, end: u64) {
+        let unit_len = self.rules.unit as u64;
+        let own = self.slot(inode).into_iter().flat_map(|s| s.units_from(start / unit_len));
+        let mut units: Vec<u64> = own.chain(below.iter().copied()).collect();
+        units.sort_unstable();
+        units.dedup();
+        for unit in units {
+            let first = start.max(unit * unit_len);
+            let last = end.min((unit + 1) * unit_len);
+            if first < last {
+                let fill = Fill::Zeros((last - first) as usize);
+                self.patch_unit(inode, unit, (first % unit_len) as usize, fill);
+            }
+        }
     }
 
     pub(super) fn set_size(&mut self, inode: Inode, len: u64) {
         self.change_size(inode, SizeFn::Absolute(len));
     }
 
-    /// Sets a sector's bytes from `start` on, over what is already there.
-    fn patch_sector(&mut self, inode: Inode, sector: u64, start: usize, fill: Fill<'_>) {
-        let before = self.newest_data(inode, sector);
+    /// A file lost a name.
+    pub(super) fn note_removed(&mut self, inode: Inode) {
+        if self.rules.garbage && self.created_here(inode) && !self.is_created_dir(inode) {
+            self.last_removed = Some(inode);
+        }
+    }
+
+    /// Gives a unit that nobody has written the versions it may show when only its space survives.
+    fn add_garbage(&mut self, inode: Inode, durable_len: u64, unit: u64) {
+        let unit_len = self.rules.unit;
+        let fresh = self.created_here(inode) || unit * unit_len as u64 >= durable_len;
+        if !fresh || self.newest_data(inode, unit).is_some() {
+            return;
+        }
+        let cell = self.data_cell(inode, unit);
+        let start = self.content.len();
+        for i in 0..unit_len as u64 {
+            let offset = unit * unit_len as u64 + i;
+            self.content.push(noise(inode, offset));
+        }
+        self.push(cell, Value::Garbage(PatchId { bytes: start as u32, mask: FULL }));
+        let Some(removed) = self.last_removed else { return };
+        let stale = match self.newest_data(removed, unit) {
+            Some(patch) if patch.mask == FULL => patch,
+            _ => {
+                let start = self.content.len();
+                self.content.resize(start + unit_len, 0);
+                PatchId { bytes: start as u32, mask: FULL }
+            }
+        };
+        self.push(cell, Value::Garbage(stale));
+    }
+
+    fn data_cell(&mut self, inode: Inode, unit: u64) -> CellId {
+        match self.slot_mut(inode).unit(unit) {
+            Some(cell) => cell,
+            None => {
+                let cell = self.add_cell(CellKey::Data { inode, unit });
+                self.slot_mut(inode).set_unit(unit, cell);
+                cell
+            }
+        }
+    }
+
+    /// Sets a unit's bytes from `start` on, over what is already there.
+    fn patch_unit(&mut self, inode: Inode, unit: u64, start: usize, fill: Fill<'_>) {
+        let unit_len = self.rules.unit;
+        let before = self.newest_data(inode, unit);
         let end = start + fill.len();
-        let whole = end - start == SECTOR;
-        let bytes = self.sectors.len();
+        let whole = end - start == unit_len;
+        let bytes = self.content.len();
         let mut mask = FULL;
         match before {
-            Some(_) if whole => self.sectors.resize(bytes + SECTOR, 0),
+            Some(_) if whole => self.content.resize(bytes + unit_len, 0),
             Some(patch) => {
-                self.sectors.extend_from_within(patch.bytes as usize..patch.bytes as usize + SECTOR);
+                self.content.extend_from_within(patch.bytes as usize..patch.bytes as usize + unit_len);
                 if patch.mask != FULL {
                     let old = self.masks[patch.mask as usize];
                     mask = self.add_mask(cover(old, start, end));
                 }
             }
             None => {
-                self.sectors.resize(bytes + SECTOR, 0);
+                self.content.resize(bytes + unit_len, 0);
                 if !whole && !self.created_here(inode) {
                     mask = self.add_mask(cover([0; SECTOR / 64], start, end));
                 }
             }
         }
-        let target = &mut self.sectors[bytes + start..bytes + end];
+        let target = &mut self.content[bytes + start..bytes + end];
         match fill {
             Fill::Bytes(data) => target.copy_from_slice(data),
             Fill::Zeros(_) => target.fill(0),
         }
-        let cell = match self.slot_mut(inode).sector(sector) {
-            Some(cell) => cell,
-            None => {
-                let cell = self.add_cell(CellKey::Data { inode, sector });
-                self.slot_mut(inode).set_sector(sector, cell);
-                cell
-            }
-        };
+        let cell = self.data_cell(inode, unit);
         self.push(cell, Value::Data(PatchId { bytes: bytes as u32, mask }));
     }
 
     fn add_mask(&mut self, mask: Mask) -> u32 {
-        if mask == [u64::MAX; SECTOR / 64] {
+        if mask == cover([0; SECTOR / 64], 0, self.rules.unit) {
             return FULL;
         }
         self.masks.push(mask);
         self.masks.len() as u32 - 1
     }
+}
+
+/// A byte that looks random and is a fixed function of the place.
+fn noise(inode: Inode, offset: u64) -> u8 {
+    let mut z = (u64::from(inode.0) << 32 ^ (offset / 8)).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)).to_le_bytes()[(offset % 8) as usize]
 }
 
 enum Fill<'a> {

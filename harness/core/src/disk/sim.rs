@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 use unplug_vfs::{DirEntry, FileKind, Metadata, OpenOptions, Vfs, VfsFile, VfsLock};
 
 use super::read::Reader;
-use super::recording::Recording;
+use super::recording::{Recording, Rules};
 use super::{Bounds, Chooser, Narrowing, SECTOR, SizeFn, Stop, World};
 use crate::trace::{Call, Inode, Mark, Pos};
 
@@ -96,7 +96,7 @@ impl SimDisk {
     /// file-system calls.
     pub fn new(world: Arc<World>, chooser: Chooser, calls_max: u64, mut scratch: Scratch) -> SimDisk {
         let mut recording = scratch.recording.take().unwrap_or_default();
-        recording.reset(world.next_inode());
+        recording.reset(world.next_inode(), world.rules);
         scratch.bounds.start(&world);
         let process = Process {
             world,
@@ -113,15 +113,44 @@ impl SimDisk {
         SimDisk { shared: Arc::new(Shared { process: Mutex::new(process) }) }
     }
 
-    /// A new, empty disk.
+    /// A new, empty disk, as the `posix` model has it.
     pub fn empty() -> SimDisk {
-        let world = Arc::new(World::empty());
+        let world = Arc::new(World::empty(Rules::default()));
         SimDisk::new(world, Chooser::default(), u64::MAX, Scratch::default())
     }
 
     /// Leaves a mark in the trace.
     pub fn mark(&self, mark: Mark) {
         self.shared.lock().recording.mark(mark);
+    }
+
+    /// Exchanges what two names refer to (`renameat2` with `RENAME_EXCHANGE`), which the seam does not have.
+    #[track_caller]
+    pub fn exchange(&self, a: &Path, b: &Path) -> io::Result<()> {
+        let source = Location::caller();
+        self.call(|p| p.exchange(a, b, source))
+    }
+
+    /// Zeroes a range (`fallocate` with `FALLOC_FL_ZERO_RANGE` or, with `keep_size`,
+    /// `FALLOC_FL_PUNCH_HOLE`), which the seam does not have.
+    #[track_caller]
+    pub fn zero_range(&self, path: &Path, offset: u64, len: u64, keep_size: bool) -> io::Result<()> {
+        let source = Location::caller();
+        self.call(|p| {
+            let inode = p.find(path)?;
+            Ok(p.zero_range(inode, (offset, len), keep_size, source)?)
+        })
+    }
+
+    /// Makes everything durable (`syncfs`), which the seam does not have.
+    #[track_caller]
+    pub fn sync_all_files(&self) -> io::Result<()> {
+        let source = Location::caller();
+        self.call(|p| {
+            p.barrier();
+            p.recording.call(Call::SyncAll, source);
+            Ok(())
+        })
     }
 
     /// How many questions the process has asked.
@@ -264,65 +293,124 @@ impl Process {
     }
 
     fn read(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<usize, Stop> {
-        let start = (offset % SECTOR as u64) as usize;
-        let sector = offset / SECTOR as u64;
-        let len = buf.len().min(SECTOR - start);
+        let in_sector = (offset % SECTOR as u64) as usize;
+        let len = buf.len().min(SECTOR - in_sector);
         let len = self.size(inode, offset, len as u64)? as usize;
-        let depth = self.depth();
-        let end = start + len;
-        let Some(patch) = self.recording.newest_data(inode, sector) else {
-            let below = if self.recording.created_here(inode) { 0 } else { depth };
-            self.reader().2.data(below, inode, sector, (start, end), &mut buf[..len])?;
-            return Ok(len);
-        };
-        let (_, recording, mut reader) = self.reader();
-        let patch = recording.patch(patch);
-        let mut at = start;
-        while at < end {
-            let (covered, stop) = patch.run(at, end);
-            let target = &mut buf[at - start..stop - start];
-            if covered {
-                target.copy_from_slice(&patch.bytes[at..stop]);
-            } else {
-                reader.data(depth, inode, sector, (at, stop), target)?;
+        let below = if self.recording.created_here(inode) { 0 } else { self.depth() };
+        let unit_len = self.recording.unit();
+        let mut done = 0;
+        while done < len {
+            let at = offset + done as u64;
+            let start = (at % unit_len as u64) as usize;
+            let end = unit_len.min(start + len - done);
+            let out = &mut buf[done..done + end - start];
+            done += end - start;
+            let (_, recording, mut reader) = self.reader();
+            let Some(patch) = recording.newest_data(inode, at / unit_len as u64) else {
+                reader.data(below, inode, at, out)?;
+                continue;
+            };
+            let patch = recording.patch(patch);
+            let mut from = start;
+            while from < end {
+                let (covered, stop) = patch.run(from, end);
+                let target = &mut out[from - start..stop - start];
+                if covered {
+                    target.copy_from_slice(&patch.bytes[from..stop]);
+                } else {
+                    reader.data(below, inode, at - start as u64 + from as u64, target)?;
+                }
+                from = stop;
             }
-            at = stop;
         }
         Ok(len)
     }
 
-    fn write(&mut self, inode: Inode, data: &[u8], offset: u64, source: &'static Location<'static>) -> usize {
-        let (floor, _) = self.size_range(inode);
-        self.recording.write_data(inode, offset, data);
+    /// The least and greatest size the file may have had when this process began.
+    fn inherited_size(&mut self, inode: Inode) -> (u64, u64) {
+        if self.recording.created_here(inode) {
+            return (0, 0);
+        }
+        self.reader().2.size_range(inode)
+    }
+
+    /// Before a change of size: where the model cares in which block the file ended, find out.
+    fn settle_size(&mut self, inode: Inode) -> Result<u64, Stop> {
+        if self.recording.rules().sizes_matter {
+            return self.size(inode, 0, u64::MAX);
+        }
+        Ok(self.size_range(inode).0)
+    }
+
+    fn write(
+        &mut self,
+        inode: Inode,
+        data: &[u8],
+        offset: u64,
+        source: &'static Location<'static>,
+    ) -> Result<usize, Stop> {
+        let floor = self.settle_size(inode)?;
+        let (_, inherited) = self.inherited_size(inode);
+        self.recording.write_data(inode, inherited, offset, data);
         self.recording.extend(inode, floor, offset, offset + data.len() as u64);
         let data = self.recording.trace.store_bytes(data);
         self.recording.call(Call::Write { inode, offset, data }, source);
-        data.len as usize
+        Ok(data.len as usize)
     }
 
-    pub fn set_len(&mut self, inode: Inode, len: u64, source: &'static Location<'static>) {
+    fn allocate(
+        &mut self,
+        inode: Inode,
+        (offset, len): (u64, u64),
+        source: &'static Location<'static>,
+    ) -> Result<(), Stop> {
+        let floor = self.settle_size(inode)?;
+        self.recording.extend(inode, floor, offset + len, offset + len);
+        self.recording.call(Call::Allocate { inode, offset, len }, source);
+        Ok(())
+    }
+
+    fn zero_range(
+        &mut self,
+        inode: Inode,
+        (offset, len): (u64, u64),
+        keep_size: bool,
+        source: &'static Location<'static>,
+    ) -> Result<(), Stop> {
+        let floor = self.settle_size(inode)?;
+        let below = self.inherited_units(inode, offset);
+        self.recording.zero_data(inode, &below, offset, offset + len);
+        if !keep_size {
+            self.recording.extend(inode, floor, offset + len, offset + len);
+        }
+        self.recording.call(Call::ZeroRange { inode, offset, len, keep_size }, source);
+        Ok(())
+    }
+
+    pub fn set_len(
+        &mut self,
+        inode: Inode,
+        len: u64,
+        source: &'static Location<'static>,
+    ) -> Result<(), Stop> {
+        self.settle_size(inode)?;
         let (min, max) = self.size_range(inode);
         if (min, max) != (len, len) {
             if max > len {
-                let first = len / SECTOR as u64;
-                for sector in self.known_sectors(inode, first) {
-                    let from = if sector == first { (len % SECTOR as u64) as usize } else { 0 };
-                    self.recording.zero_tail(inode, sector, from);
-                }
+                let below = self.inherited_units(inode, len);
+                self.recording.zero_data(inode, &below, len, u64::MAX);
             }
             self.recording.set_size(inode, len);
         }
         self.recording.call(Call::SetLen { inode, len }, source);
+        Ok(())
     }
 
-    /// The sectors of a file, from `first` on, that any layer has written.
-    fn known_sectors(&self, inode: Inode, first: u64) -> Vec<u64> {
-        let layers = self.world.layers.iter().map(|l| &*l.recording);
-        let slots = layers.chain([&self.recording]).filter_map(|r| r.slot(inode));
-        let mut sectors: Vec<u64> = slots.flat_map(|s| s.sectors_from(first)).collect();
-        sectors.sort_unstable();
-        sectors.dedup();
-        sectors
+    /// The units of a file, from the one at `offset` on, that lower layers have written.
+    fn inherited_units(&self, inode: Inode, offset: u64) -> Vec<u64> {
+        let first = offset / self.recording.unit() as u64;
+        let slots = self.world.layers.iter().filter_map(|l| l.recording.slot(inode));
+        slots.flat_map(|s| s.units_from(first)).collect()
     }
 }
 
@@ -381,7 +469,7 @@ impl VfsFile for SimFile {
             if !is_offset_valid(offset, data.len() as u64) {
                 return Err(Errno::FBIG.into());
             }
-            Ok(p.write(self.inode, data, offset, source))
+            Ok(p.write(self.inode, data, offset, source)?)
         })
     }
 
@@ -395,8 +483,7 @@ impl VfsFile for SimFile {
             if !self.write || !is_offset_valid(len, 0) {
                 return Err(Errno::INVAL.into());
             }
-            p.set_len(self.inode, len, source);
-            Ok(())
+            Ok(p.set_len(self.inode, len, source)?)
         })
     }
 
@@ -412,10 +499,7 @@ impl VfsFile for SimFile {
             if !is_offset_valid(offset, len) {
                 return Err(Errno::FBIG.into());
             }
-            let (floor, _) = p.size_range(self.inode);
-            p.recording.extend(self.inode, floor, offset + len, offset + len);
-            p.recording.call(Call::Allocate { inode: self.inode, offset, len }, source);
-            Ok(())
+            Ok(p.allocate(self.inode, (offset, len), source)?)
         })
     }
 

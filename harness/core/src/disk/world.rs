@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::recording::{CellId, Recording};
+use super::recording::{CellId, Recording, Rules};
 use super::{Bounds, Narrowing};
 use crate::model::Persisted;
 use crate::trace::{Inode, Pos, ROOT};
@@ -32,13 +32,15 @@ pub struct World {
     pub layers: Vec<CrashedLayer>,
     /// What was already decided about cells of these layers, in order; later entries replace earlier ones.
     pub narrowed: Vec<Narrowing>,
+    /// How the calls of all its processes become versions.
+    pub rules: Rules,
     next_inode: u32,
 }
 
 impl World {
     /// A new disk: an empty root directory.
-    pub fn empty() -> World {
-        World { layers: Vec::new(), narrowed: Vec::new(), next_inode: ROOT.0 + 1 }
+    pub fn empty(rules: Rules) -> World {
+        World { layers: Vec::new(), narrowed: Vec::new(), rules, next_inode: ROOT.0 + 1 }
     }
 
     /// The disk after a process that ran on this one crashed. `decided` is what the process's own questions
@@ -49,7 +51,7 @@ impl World {
         layers.push(layer);
         let mut narrowed = self.narrowed.clone();
         narrowed.extend_from_slice(decided);
-        World { layers, narrowed, next_inode }
+        World { layers, narrowed, rules: self.rules, next_inode }
     }
 
     /// The number that the next new inode gets.

@@ -4,7 +4,7 @@ mod paths;
 
 use std::panic::Location;
 
-use crate::disk::{Bounds, CellKey, CrashedLayer, Narrowing, World};
+use crate::disk::{Bounds, CellKey, CrashedLayer, Narrowing, Value, World};
 use crate::trace::{Call, EventKind, Mark, Pos, Trace};
 use paths::Paths;
 
@@ -129,7 +129,7 @@ fn updates(
     let mut next = 0;
     for (position, event) in (0..at).zip(&recording.trace.events) {
         let first = next;
-        while next < changes.len() && changes[next].0 == position {
+        while next < changes.len() && changes[next].at == position {
             next += 1;
         }
         let EventKind::Call(call) = &event.kind else { continue };
@@ -137,8 +137,11 @@ fn updates(
         paths.apply(call);
         let mut fates = Vec::new();
         let mut size_survived = false;
-        for (_, cell) in &changes[first..next] {
-            let version = recording.cell(*cell).newest_before(position + 1);
+        for change in &changes[first..next] {
+            let (cell, version) = (&change.cell, change.index);
+            if matches!(recording.cell(*cell).versions[version as usize - 1].value, Value::Garbage(_)) {
+                continue;
+            }
             if version <= layer.persisted.lower_bound(*cell, at) {
                 continue;
             }
@@ -201,5 +204,12 @@ fn describe(call: &Call, paths: &Paths) -> String {
         Call::SyncFile { inode, data_only: true } => format!("fdatasync {}", paths.of(*inode)),
         Call::SyncFile { inode, data_only: false } => format!("fsync {}", paths.of(*inode)),
         Call::SyncDir { dir } => format!("fsync directory {}", paths.of(*dir)),
+        Call::SyncAll => "syncfs".to_string(),
+        Call::Exchange { a_dir, a, b_dir, b, .. } => {
+            format!("exchange {} and {}", paths.join(*a_dir, a), paths.join(*b_dir, b))
+        }
+        Call::ZeroRange { inode, offset, len, .. } => {
+            format!("zero {len} bytes at {offset} of {}", paths.of(*inode))
+        }
     }
 }

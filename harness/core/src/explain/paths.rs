@@ -30,6 +30,10 @@ impl Paths {
             | Call::Link { dir, name, inode } => {
                 self.names.insert(*inode, (*dir, name.clone()));
             }
+            Call::Exchange { a_dir, a, a_inode, b_dir, b, b_inode } => {
+                self.names.insert(*b_inode, (*a_dir, a.clone()));
+                self.names.insert(*a_inode, (*b_dir, b.clone()));
+            }
             _ => {}
         }
     }

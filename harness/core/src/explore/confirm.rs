@@ -64,7 +64,7 @@ fn at_position(layer: &CrashedLayer, cell: CellId, (lo, hi): (u32, u32), at: Pos
 fn translate(recording: &Recording, chains: &Chains, cell: CellId, version: u32) -> Option<(Cell, usize)> {
     let cell = recording.cell(cell);
     let witness = match &cell.key {
-        CellKey::Data { inode, sector } => Cell::Sector { inode: *inode, index: *sector },
+        CellKey::Data { inode, unit } => Cell::Sector { inode: *inode, index: *unit },
         CellKey::Size { inode } => Cell::Size { inode: *inode },
         CellKey::Entry { dir, name } => Cell::Name { dir: *dir, name: name.clone() },
     };

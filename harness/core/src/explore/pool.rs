@@ -26,7 +26,7 @@ impl<S: Subject> Prepared<S> {
     /// Runs the workload.
     pub fn new(subject: &S, steps: &[Step<S::Op>], settings: &Settings) -> Prepared<S> {
         let calls_max = settings.calls_max.saturating_mul(1 + steps.len() as u64);
-        let world = Arc::new(World::empty());
+        let world = Arc::new(World::empty(settings.model.rules()));
         let disk = SimDisk::new(world, Default::default(), calls_max, Default::default());
         let run = process::run_workload(subject, &disk, steps);
         let Finished { recording, .. } = disk.finish();
@@ -46,7 +46,7 @@ impl<S: Subject> Prepared<S> {
             persisted: self.persisted.clone(),
             at: point.at,
         };
-        Arc::new(World::empty().crash(layer, &[]))
+        Arc::new(World::empty(self.recording.rules()).crash(layer, &[]))
     }
 
     pub fn crashed(&self, point: CrashPoint) -> Crashed<S::State> {

@@ -127,6 +127,8 @@ impl Chains {
                     self.set_len(pos, *inode, end, content);
                 }
             }
+            // Not made by any call of the seam.
+            Call::Exchange { .. } | Call::ZeroRange { .. } | Call::SyncAll => {}
             Call::SyncFile { inode, .. } => {
                 self.sizes.entry(*inode).or_insert_with(|| Chain::new(0)).sync();
                 self.sectors.range_mut((*inode, 0)..=(*inode, u64::MAX)).for_each(|(_, chain)| chain.sync());

@@ -26,8 +26,8 @@ pub fn count_states(recording: &Recording, persisted: &Persisted, points: &[Cras
     let mut pending: BTreeSet<CellId> = BTreeSet::new();
     let mut counts = Vec::with_capacity(points.len());
     for point in points {
-        while next < updates.len() && updates[next].0 < point.at {
-            pending.insert(updates[next].1);
+        while next < updates.len() && updates[next].at < point.at {
+            pending.insert(updates[next].cell);
             next += 1;
         }
         let open: Vec<Open> = pending
@@ -83,9 +83,9 @@ fn distinct(recording: &Recording, cell: &Cell, lo: u32, hi: u32) -> u32 {
     let differs = |i: u32| {
         let Some(before) = (i as usize).checked_sub(1) else { return true };
         match (cell.versions[before].value, cell.versions[before + 1].value) {
-            (Value::Data(a), Value::Data(b)) => {
+            (Value::Data(a) | Value::Garbage(a), Value::Data(b) | Value::Garbage(b)) => {
                 let (a, b) = (recording.patch(a), recording.patch(b));
-                !a.same_within(&b, 0, crate::disk::SECTOR)
+                !a.same_within(&b, 0, recording.unit())
             }
             (Value::Size(a), Value::Size(b)) => a != b,
             (Value::Entry(a), Value::Entry(b)) => a != b,

@@ -45,9 +45,12 @@
 //! (ASPLOS '16, figure 3) and CuttleFS (ATC '20).
 
 mod count;
+mod pass;
 mod persisted;
 
 use serde::{Deserialize, Serialize};
+
+use crate::disk::{Rules, SECTOR};
 
 pub use count::{StateCount, count_states, log2_sum};
 pub use persisted::Persisted;
@@ -259,6 +262,17 @@ impl Model {
             torn_unit: 8,
             unwritten: Unwritten::Garbage,
             ..Model::posix()
+        }
+    }
+
+    /// How calls become versions.
+    pub fn rules(&self) -> Rules {
+        Rules {
+            unit: (self.torn_unit as usize).min(SECTOR),
+            steps_within: self.rename_within_directory == Rename::Steps,
+            steps_across: self.rename_across_directories == Rename::Steps,
+            garbage: self.unwritten == Unwritten::Garbage,
+            sizes_matter: self.append_in_block != self.append_new_block,
         }
     }
 

@@ -3,11 +3,12 @@
 use rustc_hash::FxHashMap;
 
 use super::Model;
-use crate::disk::{CellId, CellKey, Recording};
-use crate::trace::{Call, EventKind, Inode, Pos};
+use super::pass::Pass;
+use crate::disk::{CellId, Recording};
+use crate::trace::Pos;
 
 /// A version of a cell: the cell, and an index into its chain.
-type Point = (CellId, u32);
+pub(super) type Point = (CellId, u32);
 
 /// What a model says of a recording.
 #[derive(Clone, Debug, Default)]
@@ -21,17 +22,13 @@ pub struct Persisted {
 }
 
 impl Persisted {
-    /// Applies a model to a recording.
+    /// Applies a model to a recording that was made by its [rules](Model::rules).
     pub fn new(model: &Model, recording: &Recording) -> Persisted {
+        debug_assert_eq!(model.rules(), recording.rules());
         let cells = recording.cells().len();
-        let persisted = Persisted {
-            lower: vec![Vec::new(); cells],
-            constrained: vec![false; cells],
-            ..Persisted::default()
-        };
-        let mut pass = Pass { model, recording, persisted, pending: FxHashMap::default() };
-        pass.run();
-        pass.persisted
+        let lower = vec![Vec::new(); cells];
+        let constrained = vec![false; cells];
+        Pass::new(model, recording, Persisted { lower, constrained, ..Persisted::default() }).run()
     }
 
     /// The lowest index of a cell's chain that a crash at `at` can leave.
@@ -64,93 +61,42 @@ impl Persisted {
         &self.barriers
     }
 
-    fn imply(&mut self, from: Point, to: Point) {
+    /// What is durable by now.
+    pub(super) fn durable(&self, cell: CellId) -> u32 {
+        self.lower[cell as usize].last().map_or(0, |step| step.1)
+    }
+
+    pub(super) fn imply(&mut self, from: Point, to: Point) {
+        if from.0 == to.0 && from.1 >= to.1 {
+            return;
+        }
         self.forward.entry(from).or_default().push(to);
         self.backward.entry(to).or_default().push(from);
         self.constrained[from.0 as usize] = true;
         self.constrained[to.0 as usize] = true;
     }
-}
 
-/// One walk over a recording.
-struct Pass<'a> {
-    model: &'a Model,
-    recording: &'a Recording,
-    persisted: Persisted,
-    /// Cells with un-synced versions, by the inode whose sync covers them.
-    pending: FxHashMap<Inode, Vec<CellId>>,
-}
-
-impl Pass<'_> {
-    fn run(&mut self) {
-        let updates = self.recording.updates();
-        let mut next = 0;
-        for (at, event) in (0..).zip(&self.recording.trace.events) {
-            let first = next;
-            while next < updates.len() && updates[next].0 == at {
-                let cell = updates[next].1;
-                let owner = match &self.recording.cell(cell).key {
-                    CellKey::Data { inode, .. } | CellKey::Size { inode } => *inode,
-                    CellKey::Entry { dir, .. } => *dir,
-                };
-                self.pending.entry(owner).or_default().push(cell);
-                next += 1;
-            }
-            let EventKind::Call(call) = &event.kind else { continue };
-            match call {
-                Call::Rename { from_dir, to_dir, .. } => {
-                    let point = |i: usize| {
-                        let cell = updates[i].1;
-                        (cell, self.recording.cell(cell).newest_before(at + 1))
-                    };
-                    // The recording updates the old name first, then the new one.
-                    if next - first == 2 {
-                        self.rename(point(first), point(first + 1), from_dir == to_dir);
-                    }
-                }
-                Call::SyncFile { inode: owner, .. } | Call::SyncDir { dir: owner } => self.sync(*owner, at),
-                _ => {}
-            }
-        }
-    }
-
-    fn rename(&mut self, old: Point, new: Point, within_directory: bool) {
-        let _ = self.model;
-        self.persisted.imply(old, new);
-        if within_directory {
-            self.persisted.imply(new, old);
-        }
-    }
-
-    fn sync(&mut self, owner: Inode, at: Pos) {
-        let Some(cells) = self.pending.remove(&owner) else { return };
-        let mut raised = false;
-        for cell in cells {
-            raised |= self.raise((cell, self.recording.cell(cell).newest_before(at)), at);
-        }
-        if raised {
-            self.persisted.barriers.push(at);
-        }
-    }
-
-    /// Makes a version, and all that it implies, durable from `at` on.
-    fn raise(&mut self, point: Point, at: Pos) -> bool {
+    /// Makes a version, and all that it implies, durable from `at` on. Says whether it was not.
+    pub(super) fn raise(&mut self, point: Point, at: Pos) -> bool {
         let mut raised = false;
         let mut todo = vec![point];
         while let Some((cell, index)) = todo.pop() {
-            let steps = &mut self.persisted.lower[cell as usize];
-            let before = steps.last().map_or(0, |s| s.1);
+            let before = self.durable(cell);
             if index <= before {
                 continue;
             }
-            steps.push((at, index));
+            self.lower[cell as usize].push((at, index));
             raised = true;
-            if self.persisted.constrained[cell as usize] {
+            if self.constrained[cell as usize] {
                 for version in before + 1..=index {
-                    todo.extend(self.persisted.implied_by(cell, version));
+                    todo.extend(self.implied_by(cell, version));
                 }
             }
         }
         raised
+    }
+
+    pub(super) fn barrier(&mut self, at: Pos) {
+        self.barriers.push(at);
     }
 }

@@ -89,6 +89,33 @@ pub enum Call {
         /// The file or directory that moved.
         inode: Inode,
     },
+    /// Two names exchanged what they refer to.
+    Exchange {
+        /// Directory of the first name.
+        a_dir: Inode,
+        /// The first name.
+        a: Name,
+        /// What the first name referred to before.
+        a_inode: Inode,
+        /// Directory of the second name.
+        b_dir: Inode,
+        /// The second name.
+        b: Name,
+        /// What the second name referred to before.
+        b_inode: Inode,
+    },
+    /// Bytes were zeroed; with `keep_size` only those inside the file, else the file is extended to the end
+    /// of the range if it is shorter.
+    ZeroRange {
+        /// The file.
+        inode: Inode,
+        /// Start of the range in bytes.
+        offset: u64,
+        /// Length of the range in bytes.
+        len: u64,
+        /// Whether the length stays.
+        keep_size: bool,
+    },
     /// A file got one more name.
     Link {
         /// Directory of the new name.
@@ -129,6 +156,8 @@ pub enum Call {
         /// The directory.
         dir: Inode,
     },
+    /// `syncfs`: everything.
+    SyncAll,
 }
 
 /// A mark that the workload left.

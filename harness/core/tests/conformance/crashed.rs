@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use unplug::disk::{Chooser, CrashedLayer, Finished, Policy, Scratch, SimDisk, World};
+use unplug::disk::{Chooser, CrashedLayer, Finished, Policy, Rules, Scratch, SimDisk, World};
 use unplug::materialise::{Base, trees_at};
 use unplug::model::{Model, Persisted};
 use unplug::plain::MemFs;
@@ -91,7 +91,7 @@ fn crash(world: &World, finished: Finished, at: Pos) -> Arc<World> {
 fn crashed(steps: &[Step], at: Pos) -> Arc<World> {
     let disk = SimDisk::empty();
     run(&disk, steps);
-    crash(&World::empty(), disk.finish(), at)
+    crash(&World::empty(Rules::default()), disk.finish(), at)
 }
 
 /// The record of the same calls on the plain file system.

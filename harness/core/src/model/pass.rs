@@ -1,0 +1,312 @@
+//! The walk over a recording that applies a model to it, event by event.
+
+use rustc_hash::FxHashMap;
+
+use super::persisted::{Persisted, Point};
+use super::{DirSync, FileSync, Model, Order, Rename, SizeImplies, TornSide};
+use crate::disk::{BLOCK, CellId, CellKey, Recording, SECTOR, SizeFn, Update, Value};
+use crate::trace::{Call, EventKind, Inode, Pos};
+
+/// A content version that an event made: the byte offset of its unit, and the version.
+type Data = (u64, Point);
+
+pub(super) struct Pass<'a> {
+    model: &'a Model,
+    recording: &'a Recording,
+    persisted: Persisted,
+    /// Cells with versions that are perhaps not durable, by the inode whose sync covers them.
+    pending: FxHashMap<Inode, Vec<CellId>>,
+    /// Changes of names, by the file or directory that they concern.
+    names: FxHashMap<Inode, Vec<Point>>,
+    /// The last element of the ordered class.
+    last_ordered: Option<Point>,
+    /// The last change of each page, where pages are the torn unit.
+    last_of_page: FxHashMap<(Inode, u64), Point>,
+}
+
+impl<'a> Pass<'a> {
+    pub fn new(model: &'a Model, recording: &'a Recording, persisted: Persisted) -> Pass<'a> {
+        Pass {
+            model,
+            recording,
+            persisted,
+            pending: FxHashMap::default(),
+            names: FxHashMap::default(),
+            last_ordered: None,
+            last_of_page: FxHashMap::default(),
+        }
+    }
+
+    pub fn run(mut self) -> Persisted {
+        let recording = self.recording;
+        let mut rest = recording.updates();
+        for (at, event) in (0..).zip(&recording.trace.events) {
+            let count = rest.iter().take_while(|update| update.at == at).count();
+            let (updates, later) = rest.split_at(count);
+            rest = later;
+            if let EventKind::Call(call) = &event.kind {
+                self.note_pending(updates);
+                self.call(call, updates, at);
+            }
+        }
+        self.persisted
+    }
+
+    fn note_pending(&mut self, updates: &[Update]) {
+        for update in updates {
+            let owner = match &self.recording.cell(update.cell).key {
+                CellKey::Data { inode, .. } | CellKey::Size { inode } => *inode,
+                CellKey::Entry { dir, .. } => *dir,
+            };
+            self.pending.entry(owner).or_default().push(update.cell);
+        }
+    }
+
+    fn call(&mut self, call: &Call, updates: &[Update], at: Pos) {
+        let points = |updates: &[Update]| updates.iter().map(|u| (u.cell, u.index)).collect::<Vec<Point>>();
+        match call {
+            Call::Create { inode, .. }
+            | Call::CreateDir { inode, .. }
+            | Call::Link { inode, .. }
+            | Call::Remove { inode, .. }
+            | Call::RemoveDir { inode, .. } => self.change_names(&points(updates), &[*inode], Rename::Atomic),
+            Call::Rename { from_dir, to_dir, inode, .. } => {
+                let how = if from_dir == to_dir {
+                    self.model.rename_within_directory
+                } else {
+                    self.model.rename_across_directories
+                };
+                self.change_names(&points(updates), &[*inode], how);
+            }
+            Call::Exchange { a_dir, b_dir, a_inode, b_inode, .. } => {
+                let how = if a_dir == b_dir {
+                    self.model.rename_within_directory
+                } else {
+                    self.model.rename_across_directories
+                };
+                let how = if how == Rename::Atomic { how } else { Rename::Steps };
+                self.change_names(&points(updates), &[*a_inode, *b_inode], how);
+            }
+            Call::Write { inode, .. } | Call::Allocate { inode, .. } | Call::ZeroRange { inode, .. } => {
+                self.change_content(*inode, updates, None);
+            }
+            Call::SetLen { inode, len } => self.change_content(*inode, updates, Some(*len)),
+            Call::SyncFile { inode, data_only } => self.sync_file(*inode, *data_only, at),
+            Call::SyncDir { dir } => self.sync_dir(*dir, at),
+            Call::SyncAll => self.sync_all(at),
+        }
+    }
+
+    /// The versions imply each other.
+    fn tie(&mut self, group: &[Point]) {
+        for (i, point) in group.iter().enumerate().skip(1) {
+            self.persisted.imply(group[i - 1], *point);
+        }
+        if let (Some(first), Some(last)) = (group.first(), group.last())
+            && group.len() > 1
+        {
+            self.persisted.imply(*last, *first);
+        }
+    }
+
+    /// Appends an element to the ordered class: a version, or several tied ones of which this is one.
+    fn order(&mut self, element: Point) {
+        if let Some(last) = self.last_ordered.replace(element) {
+            self.persisted.imply(element, last);
+        }
+    }
+
+    /// `points`: of a rename the old name, then the new one, with the target's removal before both where a
+    /// rename has steps.
+    fn change_names(&mut self, points: &[Point], inodes: &[Inode], how: Rename) {
+        for inode in inodes {
+            self.names.entry(*inode).or_default().extend_from_slice(points);
+        }
+        let in_order = self.model.directory_operations == Order::InOrder;
+        match (how, points) {
+            (Rename::Atomic, _) => {
+                self.tie(points);
+                if let (true, Some(first)) = (in_order, points.first()) {
+                    self.order(*first);
+                }
+            }
+            (Rename::NewBeforeOld, [old, new]) => {
+                self.persisted.imply(*old, *new);
+                if in_order {
+                    self.order(*new);
+                    self.order(*old);
+                }
+            }
+            _ if in_order => points.iter().for_each(|point| self.order(*point)),
+            _ => {}
+        }
+    }
+
+    /// Content and size versions of one event; `shrunk_to` is what `set_len` set.
+    fn change_content(&mut self, inode: Inode, updates: &[Update], shrunk_to: Option<u64>) {
+        let mut data: Vec<Data> = Vec::new();
+        let mut sizes: Vec<(u64, Point)> = Vec::new();
+        for update in updates {
+            let cell = self.recording.cell(update.cell);
+            let point = (update.cell, update.index);
+            match (&cell.key, cell.versions[update.index as usize - 1].value) {
+                (CellKey::Data { unit, .. }, Value::Data(_)) => {
+                    data.push((unit * self.recording.unit() as u64, point));
+                }
+                (_, Value::Size(SizeFn::Absolute(size) | SizeFn::AtLeast(size))) => sizes.push((size, point)),
+                _ => {}
+            }
+        }
+        self.tear(inode, &data);
+        if self.model.data == Order::InOrder {
+            data.iter().for_each(|(_, point)| self.order(*point));
+        }
+        match (shrunk_to, sizes.first()) {
+            (Some(len), Some((_, size))) if !data.is_empty() => self.shrink(len, *size, &data),
+            _ => self.grow(inode, &sizes, &data),
+        }
+    }
+
+    /// What survives together within one event, and with earlier events on the same page.
+    fn tear(&mut self, inode: Inode, data: &[Data]) {
+        if self.model.torn_unit > SECTOR as u32 {
+            let page_len = u64::from(self.model.torn_unit);
+            for page in data.chunk_by(|a, b| a.0 / page_len == b.0 / page_len) {
+                let group: Vec<Point> = page.iter().map(|(_, point)| *point).collect();
+                self.tie(&group);
+                if let Some(last) = self.last_of_page.insert((inode, page[0].0 / page_len), group[0]) {
+                    self.persisted.imply(group[0], last);
+                }
+            }
+        } else if self.model.torn_unit < SECTOR as u32 {
+            let sector = SECTOR as u64;
+            for pair in data.windows(2).filter(|pair| pair[0].0 / sector == pair[1].0 / sector) {
+                match self.model.torn_side {
+                    TornSide::Left => self.persisted.imply(pair[1].1, pair[0].1),
+                    TornSide::Right => self.persisted.imply(pair[0].1, pair[1].1),
+                }
+            }
+        }
+    }
+
+    fn shrink(&mut self, len: u64, size: Point, data: &[Data]) {
+        if self.model.shrink == Order::Free {
+            return;
+        }
+        let kept_end = len.next_multiple_of(BLOCK);
+        for (_, point) in data.iter().filter(|(offset, _)| *offset >= kept_end) {
+            self.persisted.imply(size, *point);
+            self.persisted.imply(*point, size);
+        }
+        self.order(size);
+    }
+
+    fn grow(&mut self, inode: Inode, sizes: &[(u64, Point)], data: &[Data]) {
+        let Some((_, first)) = sizes.first() else { return };
+        let in_block_end = self.durable_block_end(inode, *first);
+        for (size, point) in sizes {
+            let rule = if in_block_end.is_some_and(|end| *size <= end) {
+                self.model.append_in_block
+            } else {
+                self.model.append_new_block
+            };
+            let from = match rule.size_implies {
+                SizeImplies::Nothing => *size,
+                SizeImplies::ItsPage => (size - 1) / BLOCK * BLOCK,
+                SizeImplies::ItsData => 0,
+            };
+            for (_, carried) in data.iter().filter(|(offset, _)| (from..*size).contains(offset)) {
+                self.persisted.imply(*point, *carried);
+            }
+            if rule.size == Order::InOrder {
+                self.order(*point);
+            }
+        }
+    }
+
+    /// The end of the file's last block before the size version `first`, if a sync had made bytes of that
+    /// block durable.
+    fn durable_block_end(&self, inode: Inode, (cell, first): Point) -> Option<u64> {
+        let size_of = |index: u32| match index.checked_sub(1) {
+            Some(i) => match self.recording.cell(cell).versions[i as usize].value {
+                Value::Size(SizeFn::Absolute(size) | SizeFn::AtLeast(size)) => Some(size),
+                _ => None,
+            },
+            None => self.recording.created_here(inode).then_some(0),
+        };
+        let old_end = size_of(first - 1)?;
+        let durable = self.persisted.durable(cell);
+        let durable_end = if durable > 0 { size_of(durable)? } else { 0 };
+        let block = old_end / BLOCK * BLOCK;
+        (old_end > block && durable_end > block).then_some(block + BLOCK)
+    }
+
+    fn is_pending(&self, (cell, index): Point) -> bool {
+        index > self.persisted.durable(cell)
+    }
+
+    fn is_size_pending(&self, inode: Inode, at: Pos) -> bool {
+        let cell = self.recording.size_cell(inode);
+        cell.is_some_and(|cell| self.is_pending((cell, self.recording.cell(cell).newest_before(at))))
+    }
+
+    fn are_names_pending(&self, inode: Inode) -> bool {
+        self.names.get(&inode).is_some_and(|names| names.iter().any(|point| self.is_pending(*point)))
+    }
+
+    fn sync_file(&mut self, inode: Inode, data_only: bool, at: Pos) {
+        let resized = self.is_size_pending(inode, at);
+        let more = if data_only { self.model.fdatasync } else { self.model.fsync };
+        let ordered = match more {
+            FileSync::Nothing | FileSync::ItsNames => false,
+            FileSync::OrderedIfResized => resized,
+            FileSync::OrderedIfPending => resized || self.are_names_pending(inode),
+        };
+        let mut raised = self.raise_own(inode, at);
+        if more == FileSync::ItsNames {
+            for point in self.names.remove(&inode).unwrap_or_default() {
+                raised |= self.persisted.raise(point, at);
+            }
+        }
+        raised |= ordered && self.raise_ordered(at);
+        if raised {
+            self.persisted.barrier(at);
+        }
+    }
+
+    fn sync_dir(&mut self, dir: Inode, at: Pos) {
+        let own = self.raise_own(dir, at);
+        let ordered = match self.model.sync_dir {
+            DirSync::ItsEntries => false,
+            DirSync::Ordered => self.raise_ordered(at),
+            DirSync::OrderedIfChanged => own && self.raise_ordered(at),
+        };
+        if own || ordered {
+            self.persisted.barrier(at);
+        }
+    }
+
+    fn sync_all(&mut self, at: Pos) {
+        let mut raised = false;
+        let owners: Vec<Inode> = self.pending.keys().copied().collect();
+        for owner in owners {
+            raised |= self.raise_own(owner, at);
+        }
+        if raised {
+            self.persisted.barrier(at);
+        }
+    }
+
+    /// Makes everything durable that belongs to a file or directory itself.
+    fn raise_own(&mut self, owner: Inode, at: Pos) -> bool {
+        let mut raised = false;
+        for cell in self.pending.remove(&owner).unwrap_or_default() {
+            raised |= self.persisted.raise((cell, self.recording.cell(cell).newest_before(at)), at);
+        }
+        raised
+    }
+
+    fn raise_ordered(&mut self, at: Pos) -> bool {
+        self.last_ordered.is_some_and(|last| self.persisted.raise(last, at))
+    }
+}
