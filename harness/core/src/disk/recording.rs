@@ -39,7 +39,8 @@ pub enum CellKey {
 pub enum Value {
     /// Content: see [`Recording::patch`].
     Data(PatchId),
-    /// What a unit shows that the file system gave to the file and nobody has written: see [`Garbage`].
+    /// What shows where the file system gave space to the file and nobody has written: noise, or what a
+    /// removed file held.
     Garbage(PatchId),
     /// A size.
     Size(SizeFn),
@@ -282,14 +283,9 @@ impl Recording {
         self.slot(inode)?.size
     }
 
-    /// The cells of a file's content that changed here, in order.
-    pub fn data_cells(&self, inode: Inode) -> impl Iterator<Item = CellId> + '_ {
-        self.slot(inode).into_iter().flat_map(|s| s.units_from(0).filter_map(|n| s.unit(n)))
-    }
-
-    /// The cells of a directory's names that changed here, by name.
-    pub fn entry_cells(&self, dir: Inode) -> impl Iterator<Item = CellId> + '_ {
-        self.slot(dir).into_iter().flat_map(|s| s.names.iter().map(|(_, cell)| *cell))
+    /// The cell of a unit of a file's content, if it changed here.
+    pub fn data_cell_of(&self, inode: Inode, unit: u64) -> Option<CellId> {
+        self.slot(inode)?.unit(unit)
     }
 
     pub(super) fn slot(&self, inode: Inode) -> Option<&Slot> {
@@ -426,15 +422,16 @@ impl Recording {
     /// written by anybody.
     pub(super) fn write_data(&mut self, inode: Inode, durable_len: u64, offset: u64, data: &[u8]) {
         let unit_len = self.rules.unit;
+        if self.rules.garbage {
+            let sectors = offset / SECTOR as u64..(offset + data.len() as u64).div_ceil(SECTOR as u64);
+            sectors.for_each(|sector| self.add_garbage(inode, durable_len, sector));
+        }
         let mut done = 0;
         while done < data.len() {
             let at = offset + done as u64;
             let start = (at % unit_len as u64) as usize;
             let len = (unit_len - start).min(data.len() - done);
             let unit = at / unit_len as u64;
-            if self.rules.garbage {
-                self.add_garbage(inode, durable_len, unit);
-            }
             self.patch_unit(inode, unit, start, Fill::Bytes(&data[done..done + len]));
             done += len;
         }
@@ -468,30 +465,33 @@ impl Recording {
         }
     }
 
-    /// Gives a unit that nobody has written the versions it may show when only its space survives.
-    fn add_garbage(&mut self, inode: Inode, durable_len: u64, unit: u64) {
-        let unit_len = self.rules.unit;
-        let fresh = self.created_here(inode) || unit * unit_len as u64 >= durable_len;
-        if !fresh || self.newest_data(inode, unit).is_some() {
+    /// Gives a sector that nobody has written what it may show when only its space survives.
+    fn add_garbage(&mut self, inode: Inode, durable_len: u64, sector: u64) {
+        let sector_len = SECTOR as u64;
+        let units = SECTOR / self.rules.unit;
+        let first = sector * units as u64;
+        let fresh = self.created_here(inode) || sector * sector_len >= durable_len;
+        if !fresh || (first..first + units as u64).any(|unit| self.newest_data(inode, unit).is_some()) {
             return;
         }
-        let cell = self.data_cell(inode, unit);
-        let start = self.content.len();
-        for i in 0..unit_len as u64 {
-            let offset = unit * unit_len as u64 + i;
-            self.content.push(noise(inode, offset));
-        }
-        self.push(cell, Value::Garbage(PatchId { bytes: start as u32, mask: FULL }));
-        let Some(removed) = self.last_removed else { return };
-        let stale = match self.newest_data(removed, unit) {
-            Some(patch) if patch.mask == FULL => patch,
-            _ => {
-                let start = self.content.len();
-                self.content.resize(start + unit_len, 0);
-                PatchId { bytes: start as u32, mask: FULL }
+        let place = u64::from(inode.0) << 32 ^ sector;
+        let removed = self.last_removed.filter(|_| scramble(place) & 1 == 0);
+        for unit in first..first + units as u64 {
+            let cell = self.data_cell(inode, unit);
+            let start = self.content.len();
+            match removed.map(|removed| self.newest_data(removed, unit)) {
+                Some(Some(stale)) => {
+                    let stale = stale.bytes as usize;
+                    self.content.extend_from_within(stale..stale + self.rules.unit);
+                }
+                Some(None) => self.content.resize(start + self.rules.unit, 0),
+                None => {
+                    let offset = unit * self.rules.unit as u64;
+                    self.content.extend((offset..offset + self.rules.unit as u64).map(|at| noise(inode, at)));
+                }
             }
-        };
-        self.push(cell, Value::Garbage(stale));
+            self.push(cell, Value::Garbage(PatchId { bytes: start as u32, mask: FULL }));
+        }
     }
 
     fn data_cell(&mut self, inode: Inode, unit: u64) -> CellId {
@@ -547,12 +547,16 @@ impl Recording {
     }
 }
 
-/// A byte that looks random and is a fixed function of the place.
-fn noise(inode: Inode, offset: u64) -> u8 {
-    let mut z = (u64::from(inode.0) << 32 ^ (offset / 8)).wrapping_add(0x9e37_79b9_7f4a_7c15);
+/// SplitMix64's finish: a number that looks random and is a fixed function of the place.
+fn scramble(place: u64) -> u64 {
+    let mut z = place.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)).to_le_bytes()[(offset % 8) as usize]
+    z ^ (z >> 31)
+}
+
+fn noise(inode: Inode, offset: u64) -> u8 {
+    scramble(u64::from(inode.0) << 32 ^ (offset / 8)).to_le_bytes()[(offset % 8) as usize]
 }
 
 enum Fill<'a> {

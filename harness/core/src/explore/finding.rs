@@ -27,7 +27,8 @@ pub(super) fn without_crash<S: Subject>(
     settings: &Settings,
     prepared: &Prepared<S>,
 ) -> Option<Violation> {
-    let wrong = prepared.run.reads.iter().find(|(_, op, state)| !prepared.history.matches(*op, state));
+    let wrong =
+        prepared.run.reads.iter().find(|(_, op, state)| !prepared.history.allows(subject, *op, state));
     let (op, failure) = if let Some((_, op, state)) = wrong {
         let mut details = Vec::new();
         if let Some(expected) = prepared.history.candidates(*op).first() {

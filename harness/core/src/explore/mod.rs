@@ -145,5 +145,7 @@ pub fn parse_workload<S: Subject>(subject: &S, lines: &[String]) -> Result<Vec<S
         "reopen" => Ok(Step::Reopen),
         other => subject.parse_op(other).map(Step::Do).map_err(|message| LineError { line, message }),
     };
-    lines.iter().enumerate().map(parse).collect()
+    let steps: Vec<Step<S::Op>> = lines.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
+    subject.check_steps(&steps)?;
+    Ok(steps)
 }

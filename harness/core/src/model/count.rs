@@ -1,6 +1,6 @@
 //! How many disk states a crash may leave.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Persisted;
 use crate::disk::{Cell, CellId, Recording, Value};
@@ -15,8 +15,8 @@ pub struct StateCount {
     pub exact: bool,
 }
 
-/// Groups of cells tied by implications are counted one state at a time, up to this many.
-const GROUP_STATES_MAX: u64 = 1 << 20;
+/// Partial states kept apart while a group of tied cells is counted.
+const FRONTIER_MAX: usize = 1 << 12;
 
 /// Counts the legal states at each crash point. Versions that are equal to the one before count once, unless
 /// implications tie the cell to others.
@@ -71,10 +71,9 @@ fn count(recording: &Recording, persisted: &Persisted, open: &[Open]) -> StateCo
         }
     }
     for group in groups(persisted, &tied) {
-        let mut states = 0;
-        enumerate(persisted, &group, &mut Vec::new(), &mut states);
-        total.exact &= states < GROUP_STATES_MAX;
-        total.log2 += (states.max(1) as f64).log2();
+        let states = count_group(persisted, &group);
+        total.exact &= states.exact;
+        total.log2 += states.log2;
     }
     total
 }
@@ -95,55 +94,93 @@ fn distinct(recording: &Recording, cell: &Cell, lo: u32, hi: u32) -> u32 {
     1 + (lo..hi).filter(|i| differs(*i)).count() as u32
 }
 
-/// Cells that implications tie together, directly or not.
+/// Cells that implications tie together, directly or not; each group in the order of its cells.
 fn groups(persisted: &Persisted, tied: &[Open]) -> Vec<Vec<Open>> {
-    let mut left: Vec<Open> = tied.to_vec();
+    let place: BTreeMap<CellId, usize> = tied.iter().enumerate().map(|(i, open)| (open.cell, i)).collect();
+    let mut done = vec![false; tied.len()];
     let mut groups = Vec::new();
-    while let Some(first) = left.pop() {
-        let mut group = vec![first];
-        let mut done = 0;
-        while done < group.len() {
-            let open = group[done];
-            done += 1;
-            let mut near = BTreeSet::new();
-            for index in open.lo + 1..=open.hi {
-                near.extend(persisted.implied_by(open.cell, index).map(|(cell, _)| cell));
-                near.extend(persisted.implying(open.cell, index).map(|(cell, _)| cell));
+    for start in 0..tied.len() {
+        let mut members = BTreeSet::new();
+        let mut todo = vec![start];
+        while let Some(i) = todo.pop() {
+            if std::mem::replace(&mut done[i], true) {
+                continue;
             }
-            let (more, rest) = left.into_iter().partition(|other| near.contains(&other.cell));
-            group.extend::<Vec<Open>>(more);
-            left = rest;
+            members.insert(i);
+            todo.extend(neighbours(persisted, &tied[i]).filter_map(|cell| place.get(&cell)));
         }
-        groups.push(group);
+        if !members.is_empty() {
+            groups.push(members.into_iter().map(|i| tied[i]).collect());
+        }
     }
     groups
 }
 
-fn enumerate(persisted: &Persisted, group: &[Open], chosen: &mut Vec<(CellId, u32)>, states: &mut u64) {
-    let Some(open) = group.get(chosen.len()) else {
-        *states += 1;
-        return;
-    };
-    for index in open.lo..=open.hi {
-        if *states >= GROUP_STATES_MAX {
-            return;
+/// Counts the legal states of a group cell by cell, keeping apart only what still matters: the versions of
+/// those cells that are tied to cells not counted yet.
+fn count_group(persisted: &Persisted, group: &[Open]) -> StateCount {
+    let place: BTreeMap<CellId, usize> = group.iter().enumerate().map(|(i, open)| (open.cell, i)).collect();
+    let needed_until: Vec<usize> = group
+        .iter()
+        .map(|open| {
+            neighbours(persisted, open).filter_map(|cell| place.get(&cell)).copied().max().unwrap_or(0)
+        })
+        .collect();
+    let mut ways: BTreeMap<Vec<(usize, u32)>, f64> = BTreeMap::from([(Vec::new(), 1.0)]);
+    // Numbers of states outgrow a float: every so often the common factor is taken out.
+    let mut scale_log2 = 0.0;
+    for (i, open) in group.iter().enumerate() {
+        let mut next: BTreeMap<Vec<(usize, u32)>, f64> = BTreeMap::new();
+        for (kept, count) in &ways {
+            for index in open.lo..=open.hi {
+                if fits(persisted, open, index, kept.iter().map(|(p, v)| (group[*p].cell, *v))) {
+                    let mut kept: Vec<(usize, u32)> = kept
+                        .iter()
+                        .chain([&(i, index)])
+                        .copied()
+                        .filter(|(p, _)| needed_until[*p] > i)
+                        .collect();
+                    kept.shrink_to_fit();
+                    *next.entry(kept).or_insert(0.0) += count;
+                }
+            }
         }
-        if fits(persisted, open, index, chosen) {
-            chosen.push((open.cell, index));
-            enumerate(persisted, group, chosen, states);
-            chosen.pop();
+        if next.len() > FRONTIER_MAX {
+            // Every partial state can be completed: their number is a lower bound.
+            let log2 = scale_log2 + next.values().sum::<f64>().log2();
+            return StateCount { log2, exact: false };
+        }
+        ways = next;
+        let total: f64 = ways.values().sum();
+        if total > 1e100 {
+            ways.values_mut().for_each(|count| *count /= total);
+            scale_log2 += total.log2();
         }
     }
+    StateCount { log2: scale_log2 + ways.values().sum::<f64>().max(f64::MIN_POSITIVE).log2(), exact: true }
 }
 
-fn fits(persisted: &Persisted, open: &Open, index: u32, chosen: &[(CellId, u32)]) -> bool {
-    chosen.iter().all(|(other, other_index)| {
+fn neighbours<'a>(persisted: &'a Persisted, open: &Open) -> impl Iterator<Item = CellId> + 'a {
+    let cell = open.cell;
+    (open.lo + 1..=open.hi).flat_map(move |index| {
+        let implied = persisted.implied_by(cell, index).map(|(cell, _)| cell);
+        implied.chain(persisted.implying(cell, index).map(|(cell, _)| cell))
+    })
+}
+
+fn fits(
+    persisted: &Persisted,
+    open: &Open,
+    index: u32,
+    mut chosen: impl Iterator<Item = (CellId, u32)>,
+) -> bool {
+    chosen.all(|(other, other_index)| {
         let broken_by_having = (open.lo + 1..=index)
             .flat_map(|v| persisted.implied_by(open.cell, v))
-            .any(|(cell, least)| cell == *other && *other_index < least);
+            .any(|(cell, least)| cell == other && other_index < least);
         let broken_by_lacking = (index + 1..=open.hi)
             .flat_map(|v| persisted.implying(open.cell, v))
-            .any(|(cell, least)| cell == *other && *other_index >= least);
+            .any(|(cell, least)| cell == other && other_index >= least);
         !broken_by_having && !broken_by_lacking
     })
 }

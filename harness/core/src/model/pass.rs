@@ -88,9 +88,9 @@ impl<'a> Pass<'a> {
                 self.change_names(&points(updates), &[*a_inode, *b_inode], how);
             }
             Call::Write { inode, .. } | Call::Allocate { inode, .. } | Call::ZeroRange { inode, .. } => {
-                self.change_content(*inode, updates, None);
+                self.change_content(*inode, updates, None, at);
             }
-            Call::SetLen { inode, len } => self.change_content(*inode, updates, Some(*len)),
+            Call::SetLen { inode, len } => self.change_content(*inode, updates, Some(*len), at),
             Call::SyncFile { inode, data_only } => self.sync_file(*inode, *data_only, at),
             Call::SyncDir { dir } => self.sync_dir(*dir, at),
             Call::SyncAll => self.sync_all(at),
@@ -143,8 +143,9 @@ impl<'a> Pass<'a> {
     }
 
     /// Content and size versions of one event; `shrunk_to` is what `set_len` set.
-    fn change_content(&mut self, inode: Inode, updates: &[Update], shrunk_to: Option<u64>) {
+    fn change_content(&mut self, inode: Inode, updates: &[Update], shrunk_to: Option<u64>, at: Pos) {
         let mut data: Vec<Data> = Vec::new();
+        let mut garbage: Vec<Data> = Vec::new();
         let mut sizes: Vec<(u64, Point)> = Vec::new();
         for update in updates {
             let cell = self.recording.cell(update.cell);
@@ -153,11 +154,18 @@ impl<'a> Pass<'a> {
                 (CellKey::Data { unit, .. }, Value::Data(_)) => {
                     data.push((unit * self.recording.unit() as u64, point));
                 }
+                (CellKey::Data { unit, .. }, Value::Garbage(_)) => {
+                    garbage.push((unit * self.recording.unit() as u64, point));
+                }
                 (_, Value::Size(SizeFn::Absolute(size) | SizeFn::AtLeast(size))) => sizes.push((size, point)),
                 _ => {}
             }
         }
-        self.tear(inode, &data);
+        for sector in garbage.chunk_by(|a, b| a.0 / SECTOR as u64 == b.0 / SECTOR as u64) {
+            let group: Vec<Point> = sector.iter().map(|(_, point)| *point).collect();
+            self.tie(&group);
+        }
+        self.tear(inode, &data, at);
         if self.model.data == Order::InOrder {
             data.iter().for_each(|(_, point)| self.order(*point));
         }
@@ -168,7 +176,7 @@ impl<'a> Pass<'a> {
     }
 
     /// What survives together within one event, and with earlier events on the same page.
-    fn tear(&mut self, inode: Inode, data: &[Data]) {
+    fn tear(&mut self, inode: Inode, data: &[Data], at: Pos) {
         if self.model.torn_unit > SECTOR as u32 {
             let page_len = u64::from(self.model.torn_unit);
             for page in data.chunk_by(|a, b| a.0 / page_len == b.0 / page_len) {
@@ -179,12 +187,23 @@ impl<'a> Pass<'a> {
                 }
             }
         } else if self.model.torn_unit < SECTOR as u32 {
-            let sector = SECTOR as u64;
-            for pair in data.windows(2).filter(|pair| pair[0].0 / sector == pair[1].0 / sector) {
-                match self.model.torn_side {
-                    TornSide::Left => self.persisted.imply(pair[1].1, pair[0].1),
-                    TornSide::Right => self.persisted.imply(pair[0].1, pair[1].1),
-                }
+            data.iter().for_each(|piece| self.tear_sector(inode, *piece, at));
+        }
+    }
+
+    /// A sector is written from one end to the other: a piece implies its neighbour as it was by then.
+    fn tear_sector(&mut self, inode: Inode, (offset, point): Data, at: Pos) {
+        let unit_len = self.recording.unit() as u64;
+        let neighbour = match self.model.torn_side {
+            TornSide::Left => offset.checked_sub(unit_len),
+            TornSide::Right => Some(offset + unit_len),
+        };
+        let sector = |offset: u64| offset / SECTOR as u64;
+        let Some(neighbour) = neighbour.filter(|n| sector(*n) == sector(offset)) else { return };
+        if let Some(cell) = self.recording.data_cell_of(inode, neighbour / unit_len) {
+            let index = self.recording.cell(cell).newest_before(at + 1);
+            if index > 0 {
+                self.persisted.imply(point, (cell, index));
             }
         }
     }

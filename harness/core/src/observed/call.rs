@@ -103,7 +103,10 @@ impl<'a> Words<'a> {
     fn path(&mut self) -> Result<String, String> {
         let path = self.word("a path")?;
         if path.split('/').any(|name| matches!(name, "" | "." | "..")) {
-            return Err(format!("expected a plain relative path in the call {:?}, found {path:?}", self.call));
+            return Err(format!(
+                "expected a plain relative path in the call {:?}, found {path:?}",
+                self.call
+            ));
         }
         Ok(path.to_string())
     }
@@ -118,7 +121,6 @@ impl<'a> Words<'a> {
 
     fn byte(&mut self) -> Result<u8, String> {
         match self.word("a character")?.as_bytes() {
-            [b'.'] => Ok(0),
             [byte] => Ok(*byte),
             _ => Err(format!("expected one ASCII character in the call {:?}", self.call)),
         }
@@ -202,7 +204,8 @@ mod tests {
         assert_eq!(error("mk a A"), "expected a size in the call \"mk a A\"");
         assert_eq!(error("sync now"), "expected nothing behind the call \"sync now\", found \"now\"");
         assert!(error("move a b").contains("found \"move\""));
-        for bad in ["", "cr", "cr ../a", "cr /a", "mk a AB 1", "tr f x", "fal f 0 1p 7", "sleep long", "sdir"] {
+        for bad in ["", "cr", "cr ../a", "cr /a", "mk a AB 1", "tr f x", "fal f 0 1p 7", "sleep long", "sdir"]
+        {
             assert!(Step::parse(bad).is_err(), "{bad}");
         }
     }

@@ -1,4 +1,5 @@
-//! File contents as runs of one byte: `A1p+.4p` is 4,096 bytes `A` and 16,384 zeros.
+//! File contents as runs of one byte: `A1p+.4p` is 4,096 bytes `A` and 16,384 zeros. A byte that is no
+//! character of its own stands as two hexadecimal digits: `<2e>100` is 100 full stops.
 
 use std::fmt;
 
@@ -16,7 +17,8 @@ pub struct Content {
 }
 
 impl Content {
-    /// Reads the notation: runs joined by `+`, each a character and a size; `.` is a zero byte.
+    /// Reads the notation: runs joined by `+`, each a character and a size; `.` is a zero byte, `<2e>` the byte
+    /// of that number.
     pub fn parse(text: &str) -> Result<Content, String> {
         let mut content = Content::default();
         let mut len: u64 = 0;
@@ -24,18 +26,14 @@ impl Content {
             return Ok(content);
         }
         for run in text.split('+') {
-            let count = run.chars().next().filter(char::is_ascii).and_then(|byte| {
-                let count = parse_size(&run[1..]).ok()?;
-                Some((byte as u8, count))
-            });
-            let Some((byte, count)) = count else {
+            let Some((byte, count)) = parse_run(run) else {
                 return Err(format!("expected a character and a size such as `A2p`, found {run:?}"));
             };
             len = len.saturating_add(count);
             if len > LEN_MAX {
                 return Err(format!("expected at most {LEN_MAX} bytes of content"));
             }
-            content.push(if byte == b'.' { 0 } else { byte }, count);
+            content.push(byte, count);
         }
         Ok(content)
     }
@@ -82,8 +80,8 @@ impl fmt::Display for Content {
             let plus = if i > 0 { "+" } else { "" };
             let byte = match byte {
                 0 => ".".to_string(),
-                byte if byte.is_ascii_graphic() => char::from(*byte).to_string(),
-                byte => format!("\\x{byte:02x}:"),
+                byte if byte.is_ascii_graphic() && !b".+<".contains(byte) => char::from(*byte).to_string(),
+                byte => format!("<{byte:02x}>"),
             };
             match (count % PAGE_LEN, count % SECTOR_LEN) {
                 (0, _) => write!(f, "{plus}{byte}{}p", count / PAGE_LEN)?,
@@ -93,6 +91,20 @@ impl fmt::Display for Content {
         }
         Ok(())
     }
+}
+
+fn parse_run(run: &str) -> Option<(u8, u64)> {
+    let (byte, size) = match run.strip_prefix('<') {
+        Some(rest) => {
+            let (digits, size) = rest.split_once('>')?;
+            (u8::from_str_radix(digits, 16).ok()?, size)
+        }
+        None => {
+            let byte = *run.as_bytes().first().filter(|byte| byte.is_ascii())?;
+            (if byte == b'.' { 0 } else { byte }, &run[1..])
+        }
+    };
+    Some((byte, parse_size(size).ok()?))
 }
 
 /// A number of bytes, with a unit: `p` pages of 4,096, `s` sectors of 512, `k` of 1,024.
@@ -116,7 +128,7 @@ mod tests {
 
     #[test]
     fn runs_read_and_print_back() {
-        for text in ["", "A1p", "A2500+.1596", "A1p+.1p+C1p", "B904", "x3s+.1"] {
+        for text in ["", "A1p", "A2500+.1596", "A1p+.1p+C1p", "B904", "x3s+.1", "<2e>1p+.1p"] {
             assert_eq!(Content::parse(text).unwrap().to_string(), text);
         }
         let content = Content::parse("A2+.3").unwrap();
@@ -136,7 +148,20 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        for bad in ["A", "+", "A1p+", "A-1", "é4", "A1q", "A99999999999999999999", "A999999999p", "A600000000+B600000000"] {
+        for bad in [
+            "A",
+            "+",
+            "A1p+",
+            "A-1",
+            "é4",
+            "A1q",
+            "<2e",
+            "<2g>1",
+            "<2e>",
+            "A99999999999999999999",
+            "A999999999p",
+            "A600000000+B600000000",
+        ] {
             assert!(Content::parse(bad).is_err(), "{bad}");
         }
     }

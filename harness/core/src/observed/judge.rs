@@ -29,8 +29,11 @@ impl Judge {
 
     /// The disk that a crash leaves.
     pub(super) fn world(&self, at: Pos) -> Arc<World> {
-        let layer =
-            CrashedLayer { recording: self.replayed.recording.clone(), persisted: self.persisted.clone(), at };
+        let layer = CrashedLayer {
+            recording: self.replayed.recording.clone(),
+            persisted: self.persisted.clone(),
+            at,
+        };
         Arc::new(World::empty(self.rules).crash(layer, &[]))
     }
 

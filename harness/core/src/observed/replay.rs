@@ -32,7 +32,8 @@ impl Replayed {
         let disk = SimDisk::new(world, Chooser::default(), u64::MAX, Scratch::default());
         prepare(&disk).map_err(|e| format!("failed to prepare the simulated disk: {e}"))?;
         let make = |call: &Call, text: &str| {
-            make(&disk, call).map_err(|e| format!("failed to make the call {text:?} on the simulated disk: {e}"))
+            make(&disk, call)
+                .map_err(|e| format!("failed to make the call {text:?} on the simulated disk: {e}"))
         };
         for step in &workload.setup {
             make(&step.call, &step.text)?;

@@ -19,11 +19,11 @@ pub fn check<S: Subject>(
         _ => return Ok(()),
     };
     // One state that is right at all positions is the rule.
-    if (low..=high).rev().any(|i| history.matches(i, state)) {
+    if (low..=high).rev().any(|i| history.allows(subject, i, state)) {
         return Ok(());
     }
     for (i, window) in windows.iter().enumerate() {
-        if (window.durable..=window.issued).rev().any(|i| history.matches(i, state)) {
+        if (window.durable..=window.issued).rev().any(|i| history.allows(subject, i, state)) {
             continue;
         }
         let at = windows.get(i + 1).and_then(|next| next.after).map_or(last, |after| after.min(last));
@@ -39,7 +39,11 @@ fn explain<S: Subject>(
     durable: u32,
     issued: u32,
 ) -> Failure {
-    let matching: Vec<u32> = (0..=history.last()).filter(|i| history.matches(*i, state)).collect();
+    let own = history.candidates(durable).iter().find_map(|model| subject.failure(model, state));
+    if let Some(failure) = own {
+        return failure;
+    }
+    let matching: Vec<u32> = (0..=history.last()).filter(|i| history.allows(subject, *i, state)).collect();
     let range = if durable == issued {
         format!("the state after operation {issued}")
     } else {

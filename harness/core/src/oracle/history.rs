@@ -59,9 +59,9 @@ impl<St: Clone + Eq> History<St> {
         &self.windows[begin.saturating_sub(1)..end.max(1)]
     }
 
-    /// Whether `state` is a candidate for the state after operation `index`.
-    pub fn matches(&self, index: u32, state: &St) -> bool {
-        self.candidates(index).contains(state)
+    /// Whether a candidate for the state after operation `index` allows `state`.
+    pub fn allows<S: Subject<State = St>>(&self, subject: &S, index: u32, state: &St) -> bool {
+        self.candidates(index).iter().any(|candidate| subject.allows(candidate, state))
     }
 }
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use unplug_vfs::Vfs;
 
+use crate::explore::Step;
+use crate::oracle::Failure;
 pub use any::{AnySubject, LineError};
 
 /// Any error of a subject; its text goes into reports.
@@ -43,6 +45,12 @@ pub trait Subject: Send + Sync {
     /// Parses one line of a workload. The message says what was expected.
     fn parse_op(&self, line: &str) -> Result<Self::Op, String>;
 
+    /// Says which step of a whole workload, if any, cannot be. The default takes all.
+    fn check_steps(&self, steps: &[Step<Self::Op>]) -> Result<(), LineError> {
+        let _ = steps;
+        Ok(())
+    }
+
     /// Opens the store below `root`, creating it if it is not there; runs its recovery.
     fn open(&self, vfs: Arc<dyn Vfs>, root: &Path) -> Result<Self::Store, SubjectError>;
 
@@ -63,6 +71,19 @@ pub trait Subject: Send + Sync {
 
     /// What `op` does to the model.
     fn apply(&self, state: &mut Self::State, op: &Self::Op);
+
+    /// Whether a store that should hold `model` may be found to hold `got`. The default wants them equal; a
+    /// subject that promises less than a whole state says here how much.
+    fn allows(&self, model: &Self::State, got: &Self::State) -> bool {
+        model == got
+    }
+
+    /// Says in the subject's own words what is wrong with `got` where `model` was promised. By default the
+    /// oracle finds the words.
+    fn failure(&self, model: &Self::State, got: &Self::State) -> Option<Failure> {
+        let _ = (model, got);
+        None
+    }
 
     /// Lines that show how `got` differs from `allowed`, for people.
     fn diff(&self, allowed: &Self::State, got: &Self::State) -> Vec<String> {

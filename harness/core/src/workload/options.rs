@@ -90,6 +90,15 @@ impl OptionReader<'_> {
         }
     }
 
+    /// A text.
+    pub fn text(&mut self, name: &'static str) -> Result<Option<&str>, String> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(OptionValue::Text(value)) => Ok(Some(value)),
+            Some(other) => Err(format!("option `{name}`: expected a text, found {other}")),
+        }
+    }
+
     /// One of several texts; returns its index in `choices`.
     pub fn choice(&mut self, name: &'static str, choices: &[&str]) -> Result<Option<usize>, String> {
         let Some(value) = self.value(name) else { return Ok(None) };

@@ -1,6 +1,7 @@
 //! Writes out `repeat` blocks.
 
 use super::{Scenario, ScenarioError};
+use crate::workload::protocol::Requirements;
 
 /// More lines than any suite needs, few enough that a slip in a number does not exhaust memory.
 const LINES_MAX: usize = 1_000_000;
@@ -71,10 +72,25 @@ pub(super) fn expand(file: &str, scenario: &Scenario) -> Result<Workload, Scenar
             },
         }
     }
-    match block {
-        Some(block) => Err(fail(block.start, "expected `end` for this `repeat`".into())),
-        None => Ok(out),
+    if let Some(block) = block {
+        return Err(fail(block.start, "expected `end` for this `repeat`".into()));
     }
+    check_requirements(scenario, &out).map_err(|(at, message)| fail(at, message))?;
+    Ok(out)
+}
+
+/// Requirements must be well formed and name marks of the workload.
+fn check_requirements(scenario: &Scenario, workload: &Workload) -> Result<(), (usize, String)> {
+    let Some(text) = &scenario.requires else { return Ok(()) };
+    let at = |line: usize| scenario.requires_line + line;
+    let requirements = Requirements::parse(text).map_err(|e| (at(e.line), e.message))?;
+    for (line, mark) in requirements.marks() {
+        let marks = |line: &String| line.strip_prefix("mark").is_some_and(|name| name.trim() == mark);
+        if !workload.lines.iter().any(marks) {
+            return Err((at(line), format!("expected a mark of `ops`, found `{mark}`")));
+        }
+    }
+    Ok(())
 }
 
 impl Workload {

@@ -29,10 +29,13 @@
 //! | `options` | optional: texts, whole numbers and booleans for the subject |
 //! | `models` | per model the verdict that must come out: `held` or `violated` |
 //! | `ops` | the workload, one operation a line, `reopen` to close and open again |
+//! | `requires` | optional: what must hold after a crash, for the subject [`protocol`](super::protocol) |
 //!
 //! `repeat N` … `end` runs the lines between them `N` times; in them `{i}` is the round, from 0, and `{i%K}`
 //! its remainder. A line `every M LINE` there runs in each `M`-th round only. Blocks do not nest. `#` outside
 //! quotes starts a comment.
+//!
+//! Lines of comment before the first key are kept, too.
 //!
 //! [`Scenario::parse`] and `Display` are inverse: a file in canonical form prints back byte for byte.
 
@@ -43,13 +46,15 @@ use std::fmt;
 
 use crate::report::Verdict;
 
-use super::Options;
+use super::{OptionValue, Options, protocol};
 pub use expand::{Workload, split_comment};
 pub use parse::ScenarioError;
 
 /// A scenario file's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
+    /// The lines of comment that the file begins with, each ended.
+    pub comment: String,
     /// Its name.
     pub name: String,
     /// What it guards, in a sentence.
@@ -74,12 +79,25 @@ pub struct Scenario {
     pub ops: String,
     /// Line of the file that holds the first line of `ops`, from 1.
     pub ops_line: usize,
+    /// Requirements of a protocol, each line ended.
+    pub requires: Option<String>,
+    /// Line of the file that holds the first line of `requires`, from 1.
+    pub requires_line: usize,
 }
 
 impl Scenario {
     /// Parses a file; `file` names it in errors.
     pub fn parse(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
         parse::parse(file, text)
+    }
+
+    /// What the subject's factory gets: the options, and the requirements as an option of their own.
+    pub fn factory_options(&self) -> Options {
+        let mut options = self.options.clone();
+        if let Some(requires) = &self.requires {
+            options.set(protocol::REQUIRES, OptionValue::Text(requires.clone()));
+        }
+        options
     }
 
     /// The lines that run, blocks written out.
@@ -115,6 +133,7 @@ fn table<V: fmt::Display>(pairs: impl Iterator<Item = (String, V)>) -> String {
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.comment)?;
         writeln!(f, "name = {}", quoted(&self.name))?;
         writeln!(f, "guards = {}", quoted(&self.guards))?;
         writeln!(f, "subject = {}", quoted(&self.subject))?;
@@ -140,7 +159,11 @@ impl fmt::Display for Scenario {
         };
         let models = self.models.iter().map(|(model, expected)| (model.clone(), verdict(expected)));
         writeln!(f, "models = {}", table(models))?;
-        writeln!(f, "ops = '''\n{}'''", self.ops)
+        writeln!(f, "ops = '''\n{}'''", self.ops)?;
+        match &self.requires {
+            Some(requires) => writeln!(f, "requires = '''\n{requires}'''"),
+            None => Ok(()),
+        }
     }
 }
 

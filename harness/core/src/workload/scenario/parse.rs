@@ -50,6 +50,7 @@ struct Raw {
     options: BTreeMap<String, Spanned<toml::Value>>,
     models: Option<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
     ops: Spanned<String>,
+    requires: Option<Spanned<String>>,
 }
 
 /// A mistake with its place in the text, before the place is turned into a line.
@@ -98,11 +99,19 @@ fn build(text: &str) -> Result<Scenario, Slip> {
             return fail(value.span(), format!("expected `{key}` to be at least 1"));
         }
     }
-    let ops = operations(raw.ops.get_ref());
+    let ops = lines(raw.ops.get_ref());
     if ops.contains("'''") {
         return fail(raw.ops.span(), "expected no ''' within `ops`".into());
     }
+    let requires = raw.requires.as_ref().map(|requires| lines(requires.get_ref()));
+    if let (Some(text), Some(raw)) = (&requires, &raw.requires)
+        && text.contains("'''")
+    {
+        return fail(raw.span(), "expected no ''' within `requires`".into());
+    }
+    let comment = text.lines().take_while(|line| line.starts_with('#'));
     Ok(Scenario {
+        comment: comment.map(|line| line.trim_end().to_string() + "\n").collect(),
         name: name.clone(),
         guards: raw.guards.get_ref().clone(),
         subject: raw.subject.get_ref().clone(),
@@ -112,19 +121,21 @@ fn build(text: &str) -> Result<Scenario, Slip> {
         limit: raw.limit.map(Spanned::into_inner),
         options: options(raw.options)?,
         models: models(raw.models)?,
-        ops_line: ops_line(text, raw.ops.span()),
+        ops_line: first_line(text, raw.ops.span()),
         ops,
+        requires_line: raw.requires.map_or(0, |requires| first_line(text, requires.span())),
+        requires,
     })
 }
 
 /// Trailing blanks of a line and of the text carry nothing.
-fn operations(text: &str) -> String {
+fn lines(text: &str) -> String {
     let text = text.trim_end();
     text.lines().map(|line| line.trim_end().to_string() + "\n").collect()
 }
 
 /// The content of a multi-line string begins after the line break that follows its opening quotes.
-fn ops_line(text: &str, span: Range<usize>) -> usize {
+fn first_line(text: &str, span: Range<usize>) -> usize {
     let opening = text.get(span.start..).unwrap_or_default();
     let skipped = ["'''\n", "'''\r\n", "\"\"\"\n", "\"\"\"\r\n"].iter().any(|q| opening.starts_with(q));
     line_of(text, span.start) + usize::from(skipped)
