@@ -2,6 +2,7 @@
 
 use unplug::subject::AnySubject;
 use unplug::workload::Options;
+use unplug::workload::protocol::Protocol;
 use unplug::workload::scenario::Scenario;
 
 use crate::replay::Replayer;
@@ -51,12 +52,17 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// An empty registry of a program with this name and version.
+    /// A registry of a program with this name and version. It has the subject `protocol`, which needs no
+    /// store: see [`unplug::workload::protocol`].
     pub fn new(name: &'static str, version: &'static str) -> Registry {
         Registry {
             name,
             version,
-            subjects: Vec::new(),
+            subjects: vec![SubjectEntry {
+                name: "protocol",
+                summary: "a bare list of file-system steps with requirements",
+                factory: Box::new(Protocol::from_options),
+            }],
             bugs: Vec::new(),
             scenarios: Vec::new(),
             replayer: None,
@@ -141,7 +147,7 @@ impl Registry {
         let entry = self.subjects.iter().find(|entry| entry.name == scenario.subject);
         let entry =
             entry.ok_or(format!("expected a subject of this program, found `{}`", scenario.subject))?;
-        let subject = (entry.factory)(&scenario.options, scenario.bug.as_deref())?;
+        let subject = (entry.factory)(&scenario.factory_options(), scenario.bug.as_deref())?;
         let workload = scenario.expand(file).map_err(|e| e.to_string())?;
         subject
             .check_workload(&workload.lines)

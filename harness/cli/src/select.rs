@@ -247,7 +247,8 @@ fn prepare(
     if let Some(bug) = &bug {
         planted(registry, bug).map_err(|e| wrong("bug", e.to_string()))?;
     }
-    let subject = (entry.factory)(&scenario.options, bug.as_deref()).map_err(|e| wrong("options", e))?;
+    let subject =
+        (entry.factory)(&scenario.factory_options(), bug.as_deref()).map_err(|e| wrong("options", e))?;
     subject.check_workload(&workload.lines).map_err(|e| {
         let line = workload.origins.get(e.line).copied().unwrap_or(scenario.ops_line);
         CliError::usage(format!("{label}:{line}: {}", e.message))
