@@ -17,6 +17,12 @@
 //! same process had made bytes of that block durable, follows [`Model::append_in_block`]; every other one
 //! follows [`Model::append_new_block`].
 //!
+//! **What is recorded is the latest.** Where directory operations are free, the two names of a rename are tied
+//! to each other only until one of them changes again before the rename is durable: btrfs logs the state of
+//! names, not the operations (`mv s t; mv n t; mv t x; fsync x` left `s` gone and the replaced `t` back). And
+//! a size implies its page only until a later write moves the size into another page: the kernel writes pages
+//! back in any order, each takes the size along to its own end (`A1p+.1p+C1p` on xfs).
+//!
 //! **What is pending.** A file has pending metadata if its size, or a name that refers or referred to it
 //! (created, linked, renamed, removed), has versions that are not durable yet.
 //!
@@ -105,7 +111,7 @@ pub struct Append {
 pub enum FileSync {
     /// Nothing.
     Nothing,
-    /// The names of the file: every pending change of a name that refers or referred to it.
+    /// The names of the file: those it has, and the loss of those that it had on the disk.
     ItsNames,
     /// The whole ordered class, if the file's size is pending.
     OrderedIfResized,

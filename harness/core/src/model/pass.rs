@@ -10,6 +10,14 @@ use crate::trace::{Call, EventKind, Inode, Pos};
 /// A content version that an event made: the byte offset of its unit, and the version.
 type Data = (u64, Point);
 
+/// An implication that a later change takes back.
+struct Passing {
+    from: Point,
+    to: Point,
+    /// Of a size: the page it ends in. A later size that ends in the same one takes nothing back.
+    page: Option<u64>,
+}
+
 pub(super) struct Pass<'a> {
     model: &'a Model,
     recording: &'a Recording,
@@ -20,6 +28,8 @@ pub(super) struct Pass<'a> {
     names: FxHashMap<Inode, Vec<Point>>,
     /// The last element of the ordered class.
     last_ordered: Option<Point>,
+    /// Implications that hold only as long as a cell does not change again, by that cell.
+    passing: FxHashMap<CellId, Vec<Passing>>,
     /// The last change of each page, where pages are the torn unit.
     last_of_page: FxHashMap<(Inode, u64), Point>,
 }
@@ -33,6 +43,7 @@ impl<'a> Pass<'a> {
             pending: FxHashMap::default(),
             names: FxHashMap::default(),
             last_ordered: None,
+            passing: FxHashMap::default(),
             last_of_page: FxHashMap::default(),
         }
     }
@@ -123,23 +134,51 @@ impl<'a> Pass<'a> {
             self.names.entry(*inode).or_default().extend_from_slice(points);
         }
         let in_order = self.model.directory_operations == Order::InOrder;
+        if !in_order {
+            points.iter().for_each(|point| self.changed_again(point.0, None));
+        }
         match (how, points) {
+            (Rename::Atomic, [old, new]) if !in_order => {
+                self.imply_for_now(*old, *new);
+                self.imply_for_now(*new, *old);
+            }
             (Rename::Atomic, _) => {
                 self.tie(points);
                 if let (true, Some(first)) = (in_order, points.first()) {
                     self.order(*first);
                 }
             }
+            (Rename::NewBeforeOld, [old, new]) if !in_order => self.imply_for_now(*old, *new),
             (Rename::NewBeforeOld, [old, new]) => {
                 self.persisted.imply(*old, *new);
-                if in_order {
-                    self.order(*new);
-                    self.order(*old);
-                }
+                self.order(*new);
+                self.order(*old);
             }
             _ if in_order => points.iter().for_each(|point| self.order(*point)),
             _ => {}
         }
+    }
+
+    /// Ties two names of a rename until one of them changes again: what is then recorded of a name is its
+    /// latest state, not how it came about.
+    fn imply_for_now(&mut self, from: Point, to: Point) {
+        self.persisted.imply(from, to);
+        for cell in [from.0, to.0] {
+            self.passing.entry(cell).or_default().push(Passing { from, to, page: None });
+        }
+    }
+
+    /// A cell gets one more version: takes back what held only until then. A size ends in `page`.
+    fn changed_again(&mut self, cell: CellId, page: Option<u64>) {
+        let Some(passing) = self.passing.get_mut(&cell) else { return };
+        let persisted = &mut self.persisted;
+        passing.retain(|p| {
+            let stays = page.is_some() && p.page == page;
+            if !stays {
+                persisted.forget(p.from, p.to);
+            }
+            stays
+        });
     }
 
     /// Content and size versions of one event; `shrunk_to` is what `set_len` set.
@@ -209,6 +248,7 @@ impl<'a> Pass<'a> {
     }
 
     fn shrink(&mut self, len: u64, size: Point, data: &[Data]) {
+        self.changed_again(size.0, Some(page_of(len)));
         if self.model.shrink == Order::Free {
             return;
         }
@@ -224,6 +264,7 @@ impl<'a> Pass<'a> {
         let Some((_, first)) = sizes.first() else { return };
         let in_block_end = self.durable_block_end(inode, *first);
         for (size, point) in sizes {
+            self.changed_again(point.0, Some(page_of(*size)));
             let rule = if in_block_end.is_some_and(|end| *size <= end) {
                 self.model.append_in_block
             } else {
@@ -231,11 +272,17 @@ impl<'a> Pass<'a> {
             };
             let from = match rule.size_implies {
                 SizeImplies::Nothing => *size,
-                SizeImplies::ItsPage => (size - 1) / BLOCK * BLOCK,
+                SizeImplies::ItsPage => page_of(*size) * BLOCK,
                 SizeImplies::ItsData => 0,
             };
+            let its_page = rule.size_implies == SizeImplies::ItsPage;
             for (_, carried) in data.iter().filter(|(offset, _)| (from..*size).contains(offset)) {
                 self.persisted.imply(*point, *carried);
+                if its_page {
+                    let page = Some(page_of(*size));
+                    let passing = Passing { from: *point, to: *carried, page };
+                    self.passing.entry(point.0).or_default().push(passing);
+                }
             }
             if rule.size == Order::InOrder {
                 self.order(*point);
@@ -283,14 +330,38 @@ impl<'a> Pass<'a> {
         };
         let mut raised = self.raise_own(inode, at);
         if more == FileSync::ItsNames {
-            for point in self.names.remove(&inode).unwrap_or_default() {
-                raised |= self.persisted.raise(point, at);
-            }
+            raised |= self.raise_names(inode, at);
         }
         raised |= ordered && self.raise_ordered(at);
         if raised {
             self.persisted.barrier(at);
         }
+    }
+
+    /// Makes the names durable that a file has, and the loss of those that it had on the disk. A name that it
+    /// had only in passing is of no concern to its sync.
+    fn raise_names(&mut self, inode: Inode, at: Pos) -> bool {
+        let mut changes: Vec<Point> = self.names.remove(&inode).unwrap_or_default();
+        changes.sort_unstable();
+        let mut newest = changes.clone();
+        newest.reverse();
+        newest.dedup_by_key(|point| point.0);
+        let mut raised = false;
+        for (cell, index) in newest {
+            let durable = self.persisted.durable(cell);
+            // What lies below is only known by its loss.
+            let was_below = || changes.binary_search(&(cell, 1)).is_ok() && !self.refers_to(inode, (cell, 1));
+            let is_on_disk = if durable > 0 { self.refers_to(inode, (cell, durable)) } else { was_below() };
+            if is_on_disk || self.refers_to(inode, (cell, index)) {
+                raised |= self.persisted.raise((cell, index), at);
+            }
+        }
+        raised
+    }
+
+    fn refers_to(&self, inode: Inode, (cell, index): Point) -> bool {
+        let version = index.checked_sub(1).map(|i| self.recording.cell(cell).versions[i as usize].value);
+        matches!(version, Some(Value::Entry(Some(target))) if target == inode)
     }
 
     fn sync_dir(&mut self, dir: Inode, at: Pos) {
@@ -328,4 +399,9 @@ impl<'a> Pass<'a> {
     fn raise_ordered(&mut self, at: Pos) -> bool {
         self.last_ordered.is_some_and(|last| self.persisted.raise(last, at))
     }
+}
+
+/// The page that holds the last byte of a file of this size.
+fn page_of(size: u64) -> u64 {
+    (size.max(1) - 1) / BLOCK
 }

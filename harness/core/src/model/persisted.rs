@@ -76,6 +76,19 @@ impl Persisted {
         self.constrained[to.0 as usize] = true;
     }
 
+    /// Takes an implication back, unless what it implies is durable anyway.
+    pub(super) fn forget(&mut self, from: Point, to: Point) {
+        if to.1 <= self.durable(to.0) {
+            return;
+        }
+        if let Some(implied) = self.forward.get_mut(&from) {
+            implied.retain(|point| *point != to);
+        }
+        if let Some(implying) = self.backward.get_mut(&to) {
+            implying.retain(|point| *point != from);
+        }
+    }
+
     /// Makes a version, and all that it implies, durable from `at` on. Says whether it was not.
     pub(super) fn raise(&mut self, point: Point, at: Pos) -> bool {
         let mut raised = false;
