@@ -474,8 +474,7 @@ impl Recording {
         if !fresh || (first..first + units as u64).any(|unit| self.newest_data(inode, unit).is_some()) {
             return;
         }
-        let place = u64::from(inode.0) << 32 ^ sector;
-        let removed = self.last_removed.filter(|_| scramble(place) & 1 == 0);
+        let removed = self.last_removed.filter(|_| scramble(sector) & 1 == 0);
         for unit in first..first + units as u64 {
             let cell = self.data_cell(inode, unit);
             let start = self.content.len();
@@ -487,7 +486,7 @@ impl Recording {
                 Some(None) => self.content.resize(start + self.rules.unit, 0),
                 None => {
                     let offset = unit * self.rules.unit as u64;
-                    self.content.extend((offset..offset + self.rules.unit as u64).map(|at| noise(inode, at)));
+                    self.content.extend((offset..offset + self.rules.unit as u64).map(noise));
                 }
             }
             self.push(cell, Value::Garbage(PatchId { bytes: start as u32, mask: FULL }));
@@ -555,8 +554,8 @@ fn scramble(place: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn noise(inode: Inode, offset: u64) -> u8 {
-    scramble(u64::from(inode.0) << 32 ^ (offset / 8)).to_le_bytes()[(offset % 8) as usize]
+fn noise(offset: u64) -> u8 {
+    scramble(offset / 8).to_le_bytes()[(offset % 8) as usize]
 }
 
 enum Fill<'a> {

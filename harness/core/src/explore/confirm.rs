@@ -1,6 +1,7 @@
 //! No violation is reported on the lazy disk's word alone: its evidence is completed to whole disks, which
 //! the independent materialiser builds, and a plain run on a plain file system must go wrong in the same way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use unplug_vfs::Vfs;
@@ -32,12 +33,16 @@ pub(super) fn image<St>(found: &Found<St>, fill: Fill) -> Result<Tree, String> {
     let mut tree = Tree::new();
     for (index, (layer, at)) in found.world.layers.iter().zip(&found.positions).enumerate() {
         let chains = Chains::new(&base, &layer.recording.trace, *at);
+        let durable: BTreeMap<Cell, usize> =
+            chains.cells().into_iter().map(|(cell, oldest, _)| (cell, oldest)).collect();
         let mut partial = Picks::new();
         for cell in 0..layer.recording.cells().len() as CellId {
             let bounds = at_position(layer, cell, bounds.get(&found.world, index, cell), *at);
             let version = if fill == Fill::Oldest { bounds.0 } else { bounds.1 };
             if let Some((cell, pick)) = translate(&layer.recording, &chains, cell, version) {
-                partial.insert(cell, pick);
+                // A call that changes nothing may make a version for the one and none for the other.
+                let durable = durable.get(&cell).copied().unwrap_or(0);
+                partial.insert(cell, pick.max(durable));
             }
         }
         let picks = chains
