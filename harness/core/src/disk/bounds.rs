@@ -79,15 +79,25 @@ impl Bounds {
         bounds.range[n.cell as usize] = (n.lo, n.hi);
     }
 
-    /// Narrows a cell's bounds, and those of every cell for which the model says that something follows.
-    /// Implications alone (no exclusions) never contradict each other: an empty range is a bug here.
+    /// Narrows a cell's bounds to a part of them, and those of every cell for which the model says that
+    /// something follows. Implications alone (no exclusions) never contradict each other: an empty range is a
+    /// bug here.
     pub fn narrow(&mut self, world: &World, narrowing: Narrowing) {
+        assert!(self.try_narrow(world, narrowing), "implications dead-ended at {narrowing:?}");
+    }
+
+    /// The same for any narrowing: says whether something is left. If not, the bounds are meaningless until
+    /// the next start.
+    pub fn try_narrow(&mut self, world: &World, narrowing: Narrowing) -> bool {
         self.pending.push(narrowing);
         while let Some(next) = self.pending.pop() {
             let layer = next.layer as usize;
             let (lo, hi) = self.get(world, layer, next.cell);
             let (new_lo, new_hi) = (lo.max(next.lo), hi.min(next.hi));
-            assert!(new_lo <= new_hi, "implications dead-ended at {next:?}, was {lo}..={hi}");
+            if new_lo > new_hi {
+                self.pending.clear();
+                return false;
+            }
             if (new_lo, new_hi) == (lo, hi) {
                 continue;
             }
@@ -109,5 +119,6 @@ impl Bounds {
                 }
             }
         }
+        true
     }
 }

@@ -35,6 +35,7 @@ mod choose;
 mod names;
 mod read;
 mod recording;
+mod replay;
 mod sim;
 mod size;
 mod world;

@@ -288,6 +288,11 @@ impl Recording {
         self.slot(inode)?.unit(unit)
     }
 
+    /// The cell of a name, if it changed here.
+    pub fn entry_cell(&self, dir: Inode, name: &str) -> Option<CellId> {
+        self.slot(dir)?.name(name)
+    }
+
     pub(super) fn slot(&self, inode: Inode) -> Option<&Slot> {
         self.slot_of.get(&inode).map(|index| &self.slots[*index as usize])
     }
@@ -332,7 +337,11 @@ impl Recording {
 
     /// Ends the event whose versions were just pushed.
     pub(super) fn call(&mut self, call: Call, source: &'static Location<'static>) -> Pos {
-        self.trace.push(EventKind::Call(call), Some(source))
+        self.push_call(call, Some(source))
+    }
+
+    pub(super) fn push_call(&mut self, call: Call, source: Option<&'static Location<'static>>) -> Pos {
+        self.trace.push(EventKind::Call(call), source)
     }
 
     /// Numbers a new file or directory.
@@ -401,19 +410,16 @@ impl Recording {
         self.push(cell, Value::Size(size));
     }
 
-    /// Grows a file that has `floor` bytes (if sizes matter) or at least as many (if not) to at least `end`, block by block from the one that holds
-    /// `from`.
-    pub(super) fn extend(&mut self, inode: Inode, floor: u64, from: u64, end: u64) {
-        let known = self.rules.sizes_matter;
-        let now = if known { SizeFn::Absolute(floor) } else { self.newest_size(inode) };
+    /// Grows a file of size `now` to at least `end`, block by block from the one that holds `from`.
+    pub(super) fn extend(&mut self, inode: Inode, now: SizeFn, from: u64, end: u64) {
         let mut boundary = (from / BLOCK + 1) * BLOCK;
         while boundary < end {
-            if boundary > floor && now.extended(boundary) != now {
+            if now.extended(boundary) != now {
                 self.change_size(inode, now.extended(boundary));
             }
             boundary += BLOCK;
         }
-        if end > floor && now.extended(end) != now {
+        if now.extended(end) != now {
             self.change_size(inode, now.extended(end));
         }
     }

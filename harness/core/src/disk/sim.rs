@@ -334,12 +334,13 @@ impl Process {
         self.reader().2.size_range(inode)
     }
 
-    /// Before a change of size: where the model cares in which block the file ended, find out.
-    fn settle_size(&mut self, inode: Inode) -> Result<u64, Stop> {
+    /// The size before a change of it. Where the model cares in which block the file ended, finds out.
+    fn settle_size(&mut self, inode: Inode) -> Result<SizeFn, Stop> {
         if self.recording.rules().sizes_matter {
-            return self.size(inode, 0, u64::MAX);
+            return Ok(SizeFn::Absolute(self.size(inode, 0, u64::MAX)?));
         }
-        Ok(self.size_range(inode).0)
+        let (least, most) = self.size_range(inode);
+        Ok(if least == most { SizeFn::Absolute(least) } else { SizeFn::AtLeast(least) })
     }
 
     fn write(
@@ -349,10 +350,10 @@ impl Process {
         offset: u64,
         source: &'static Location<'static>,
     ) -> Result<usize, Stop> {
-        let floor = self.settle_size(inode)?;
+        let now = self.settle_size(inode)?;
         let (_, inherited) = self.inherited_size(inode);
         self.recording.write_data(inode, inherited, offset, data);
-        self.recording.extend(inode, floor, offset, offset + data.len() as u64);
+        self.recording.extend(inode, now, offset, offset + data.len() as u64);
         let data = self.recording.trace.store_bytes(data);
         self.recording.call(Call::Write { inode, offset, data }, source);
         Ok(data.len as usize)
@@ -364,8 +365,8 @@ impl Process {
         (offset, len): (u64, u64),
         source: &'static Location<'static>,
     ) -> Result<(), Stop> {
-        let floor = self.settle_size(inode)?;
-        self.recording.extend(inode, floor, offset + len, offset + len);
+        let now = self.settle_size(inode)?;
+        self.recording.extend(inode, now, offset + len, offset + len);
         self.recording.call(Call::Allocate { inode, offset, len }, source);
         Ok(())
     }
@@ -377,11 +378,11 @@ impl Process {
         keep_size: bool,
         source: &'static Location<'static>,
     ) -> Result<(), Stop> {
-        let floor = self.settle_size(inode)?;
-        let below = self.inherited_units(inode, offset);
+        let now = self.settle_size(inode)?;
+        let below = self.world.units_from(inode, offset);
         self.recording.zero_data(inode, &below, offset, offset + len);
         if !keep_size {
-            self.recording.extend(inode, floor, offset + len, offset + len);
+            self.recording.extend(inode, now, offset + len, offset + len);
         }
         self.recording.call(Call::ZeroRange { inode, offset, len, keep_size }, source);
         Ok(())
@@ -397,20 +398,13 @@ impl Process {
         let (min, max) = self.size_range(inode);
         if (min, max) != (len, len) {
             if max > len {
-                let below = self.inherited_units(inode, len);
+                let below = self.world.units_from(inode, len);
                 self.recording.zero_data(inode, &below, len, u64::MAX);
             }
             self.recording.set_size(inode, len);
         }
         self.recording.call(Call::SetLen { inode, len }, source);
         Ok(())
-    }
-
-    /// The units of a file, from the one at `offset` on, that lower layers have written.
-    fn inherited_units(&self, inode: Inode, offset: u64) -> Vec<u64> {
-        let first = offset / self.recording.unit() as u64;
-        let slots = self.world.layers.iter().filter_map(|l| l.recording.slot(inode));
-        slots.flat_map(|s| s.units_from(first)).collect()
     }
 }
 

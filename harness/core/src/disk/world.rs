@@ -59,6 +59,14 @@ impl World {
         self.next_inode
     }
 
+    /// The units of a file, from the one at byte `offset` on, that its processes have written; some perhaps
+    /// more than once.
+    pub fn units_from(&self, inode: Inode, offset: u64) -> Vec<u64> {
+        let first = offset / self.rules.unit as u64;
+        let slots = self.layers.iter().filter_map(|l| l.recording.slot(inode));
+        slots.flat_map(|s| s.units_from(first)).collect()
+    }
+
     /// Whether an inode is a directory.
     pub fn is_dir(&self, inode: Inode) -> bool {
         if inode == ROOT {

@@ -13,7 +13,7 @@ use super::{Evidence, Reproduction, Settings, Step, Token};
 use crate::disk::{Chooser, CrashedLayer, Narrowing, World};
 use crate::explain;
 use crate::materialise::Fill;
-use crate::model::Persisted;
+use crate::model::{Model, Persisted};
 use crate::oracle::{Failure, History};
 use crate::plain::Tree;
 use crate::report::Violation;
@@ -64,7 +64,7 @@ pub(super) fn without_crash<S: Subject>(
         fault: None,
         crash_point: prepared.recording.trace.end(),
         depth: 0,
-        models: vec![settings.model.name.clone()],
+        models: Model::NAMES.iter().map(|name| name.to_string()).collect(),
         signature: failure.check.to_string(),
         source: Vec::new(),
         token: token(settings, evidence),
@@ -106,7 +106,7 @@ pub(super) fn confirm<S: Subject>(
         fault: None,
         crash_point: found.positions.first().copied().unwrap_or(0),
         depth: found.world.layers.len() as u32,
-        models: vec![settings.model.name.clone()],
+        models: super::permit::permitting(&settings.model, found),
         signature: [found.failure.check]
             .into_iter()
             .chain(told.source.iter().map(String::as_str))

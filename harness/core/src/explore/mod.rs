@@ -4,6 +4,7 @@ mod confirm;
 mod crash_point;
 mod finding;
 mod outcomes;
+mod permit;
 mod points;
 mod pool;
 mod probe;
