@@ -263,6 +263,8 @@ impl<'a> Pass<'a> {
     fn grow(&mut self, inode: Inode, sizes: &[(u64, Point)], data: &[Data]) {
         let Some((_, first)) = sizes.first() else { return };
         let in_block_end = self.durable_block_end(inode, *first);
+        // What a smaller size of this event implies, the larger ones imply through it.
+        let mut carried_to = 0;
         for (size, point) in sizes {
             self.changed_again(point.0, Some(page_of(*size)));
             let rule = if in_block_end.is_some_and(|end| *size <= end) {
@@ -273,7 +275,7 @@ impl<'a> Pass<'a> {
             let from = match rule.size_implies {
                 SizeImplies::Nothing => *size,
                 SizeImplies::ItsPage => page_of(*size) * BLOCK,
-                SizeImplies::ItsData => 0,
+                SizeImplies::ItsData => std::mem::replace(&mut carried_to, *size),
             };
             let its_page = rule.size_implies == SizeImplies::ItsPage;
             for (_, carried) in data.iter().filter(|(offset, _)| (from..*size).contains(offset)) {

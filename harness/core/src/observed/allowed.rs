@@ -24,13 +24,17 @@ pub struct Allowed {
 }
 
 impl Judge {
-    /// Explores what the model allows, until `reads_max` disks have been read at one crash.
+    /// Explores what the model allows at the crashes of `seen`; gives up when `reads_max` disks have been read
+    /// at one of them.
     pub fn allowed(&self, seen: &[Outcome], reads_max: usize) -> io::Result<Allowed> {
         let mut allowed = Allowed { outcomes: BTreeSet::new(), is_complete: true };
         let positions: BTreeSet<Pos> =
             seen.iter().map(|o| self.replayed.crash_position(o.returned_max)).collect();
         for at in positions {
-            allowed.is_complete &= self.explore(at, reads_max, &mut allowed.outcomes)?;
+            allowed.is_complete = self.explore(at, reads_max, &mut allowed.outcomes)?;
+            if !allowed.is_complete {
+                break;
+            }
         }
         Ok(allowed)
     }

@@ -13,6 +13,7 @@
 mod allowed;
 mod call;
 mod content;
+mod examine;
 mod judge;
 mod parse;
 mod replay;
@@ -20,6 +21,7 @@ mod replay;
 pub use allowed::Allowed;
 pub use call::{Call, Fallocate, Step};
 pub use content::Content;
+pub use examine::Examined;
 pub use judge::Judge;
 pub use parse::{Files, Node, Outcome, Workload};
 pub use replay::Replayed;

@@ -1,0 +1,89 @@
+//! The same calls under another model's rules.
+
+use super::recording::{Recording, Rules};
+use super::{SizeFn, World};
+use crate::trace::{Call, EventKind, Inode};
+
+impl Recording {
+    /// What this recording would be by other rules, for a process that began on `below`. A file's size before
+    /// the process began is taken as unknown.
+    pub fn replayed(&self, rules: Rules, below: &World) -> Recording {
+        let mut copy = Recording::new(below.next_inode(), rules);
+        for event in &self.trace.events {
+            match &event.kind {
+                EventKind::Mark(mark) => drop(copy.mark(*mark)),
+                EventKind::Call(call) => {
+                    let call = copy.replay(self, call, below);
+                    copy.push_call(call, event.source);
+                }
+            }
+        }
+        copy
+    }
+
+    fn replay(&mut self, from: &Recording, call: &Call, below: &World) -> Call {
+        match call {
+            Call::Create { dir, name, .. } | Call::CreateDir { dir, name, .. } => {
+                let inode = self.create(matches!(call, Call::CreateDir { .. }));
+                self.change_entry(*dir, name, Some(inode));
+            }
+            Call::Link { dir, name, inode } => self.change_entry(*dir, name, Some(*inode)),
+            Call::Remove { dir, name, inode } => {
+                self.change_entry(*dir, name, None);
+                self.note_removed(*inode);
+            }
+            Call::RemoveDir { dir, name, .. } => self.change_entry(*dir, name, None),
+            Call::Rename { from_dir, from, to_dir, to, inode } => {
+                let rules = self.rules();
+                let in_steps = if from_dir == to_dir { rules.steps_within } else { rules.steps_across };
+                if let Some(Some(target)) = self.newest_entry(*to_dir, to) {
+                    if in_steps {
+                        self.change_entry(*to_dir, to, None);
+                    }
+                    self.note_removed(target);
+                }
+                self.change_entry(*from_dir, from, None);
+                self.change_entry(*to_dir, to, Some(*inode));
+            }
+            Call::Exchange { a_dir, a, a_inode, b_dir, b, b_inode } => {
+                self.change_entry(*a_dir, a, Some(*b_inode));
+                self.change_entry(*b_dir, b, Some(*a_inode));
+            }
+            Call::Write { inode, offset, data } => {
+                let bytes = from.trace.bytes(*data);
+                self.write_data(*inode, u64::MAX, *offset, bytes);
+                let now = self.newest_size(*inode);
+                self.extend(*inode, now, *offset, offset + bytes.len() as u64);
+                let data = self.trace.store_bytes(bytes);
+                return Call::Write { inode: *inode, offset: *offset, data };
+            }
+            Call::Allocate { inode, offset, len } => {
+                let now = self.newest_size(*inode);
+                self.extend(*inode, now, offset + len, offset + len);
+            }
+            Call::ZeroRange { inode, offset, len, keep_size } => {
+                let units = below.units_from(*inode, *offset);
+                self.zero_data(*inode, &units, *offset, offset + len);
+                if !keep_size {
+                    let now = self.newest_size(*inode);
+                    self.extend(*inode, now, offset + len, offset + len);
+                }
+            }
+            Call::SetLen { inode, len } => self.replay_set_len(*inode, *len, below),
+            Call::SyncFile { .. } | Call::SyncDir { .. } | Call::SyncAll => {}
+        }
+        call.clone()
+    }
+
+    fn replay_set_len(&mut self, inode: Inode, len: u64, below: &World) {
+        let now = self.newest_size(inode);
+        if now == SizeFn::Absolute(len) {
+            return;
+        }
+        if !matches!(now, SizeFn::Absolute(size) if size < len) {
+            let units = below.units_from(inode, len);
+            self.zero_data(inode, &units, len, u64::MAX);
+        }
+        self.set_size(inode, len);
+    }
+}
