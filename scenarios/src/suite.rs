@@ -1,10 +1,10 @@
 //! The suite: one readable file a scenario, all of them part of the program.
 
 macro_rules! suite {
-    ($($name:literal)*) => {
+    ($($name:literal $(in $folder:literal)?)*) => {
         /// Name and text of each scenario, in the order of a run.
         pub const SCENARIOS: &[(&str, &str)] =
-            &[$(($name, include_str!(concat!("../suite/", $name, ".toml"))),)*];
+            &[$(($name, include_str!(concat!("../suite/", $($folder, "/",)? $name, ".toml"))),)*];
     };
 }
 
@@ -54,4 +54,49 @@ suite! {
     "version-header-dropped"
     "manifest-fallback"
     "snapshot-crc-unchecked"
+    "litmus-intro" in "litmus"
+    "litmus-intro-synced" in "litmus"
+    "litmus-prefix-append" in "litmus"
+    "litmus-overwrites-one-file" in "litmus"
+    "litmus-overwrites-two-files" in "litmus"
+    "litmus-directory-one" in "litmus"
+    "litmus-directory-two" in "litmus"
+    "litmus-implied-directory-fsync" in "litmus"
+    "litmus-replace-via-rename" in "litmus"
+    "litmus-create-via-rename" in "litmus"
+    "alice-leveldb-1-10-insert" in "protocols"
+    "alice-leveldb-1-10-insert-fixed" in "protocols"
+    "alice-leveldb-1-10-compaction" in "protocols"
+    "alice-leveldb-1-10-new-files" in "protocols"
+    "alice-leveldb-1-15-insert" in "protocols"
+    "alice-leveldb-1-15-insert-fixed" in "protocols"
+    "alice-leveldb-1-15-compaction" in "protocols"
+    "alice-leveldb-1-15-compaction-fixed" in "protocols"
+    "alice-lmdb" in "protocols"
+    "alice-lmdb-fixed" in "protocols"
+    "alice-gdbm" in "protocols"
+    "alice-gdbm-fixed" in "protocols"
+    "alice-hsqldb" in "protocols"
+    "alice-hsqldb-fixed" in "protocols"
+    "alice-sqlite-rollback" in "protocols"
+    "alice-sqlite-rollback-fixed" in "protocols"
+    "alice-postgresql" in "protocols"
+    "alice-postgresql-fixed" in "protocols"
+    "alice-git" in "protocols"
+    "alice-git-objects" in "protocols"
+    "alice-git-fixed" in "protocols"
+    "alice-mercurial" in "protocols"
+    "alice-mercurial-fixed" in "protocols"
+    "alice-mercurial-dirstate" in "protocols"
+    "alice-mercurial-dirstate-fixed" in "protocols"
+    "alice-vmware" in "protocols"
+    "alice-vmware-fixed" in "protocols"
+    "alice-hdfs" in "protocols"
+    "alice-hdfs-fixed" in "protocols"
+    "alice-zookeeper" in "protocols"
+    "alice-zookeeper-fixed" in "protocols"
+    "alice-zookeeper-write" in "protocols"
+    "alice-zookeeper-write-fixed" in "protocols"
+    "alice-boltdb" in "protocols"
+    "alice-boltdb-fixed" in "protocols"
 }

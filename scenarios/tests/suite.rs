@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
 
+use std::path::Path;
+
 use unplug::report::Verdict;
 use unplug::workload::scenario::Scenario;
 use unplug_engine::Planted;
@@ -26,11 +28,18 @@ fn every_file_prints_back_byte_for_byte() {
 
 #[test]
 fn every_file_of_the_suite_s_directory_is_part_of_the_program() {
-    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/suite");
-    let mut files: Vec<String> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
-        .collect();
+    let mut files = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("suite")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path.file_stem().unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
     let mut names: Vec<&str> = SCENARIOS.iter().map(|(name, _)| *name).collect();
     files.sort();
     names.sort_unstable();
