@@ -172,3 +172,41 @@ fn a_violation_is_shown_again_from_its_token() {
     assert!(again.exact);
     assert_eq!(again.violation.unwrap().story, found.story);
 }
+
+#[test]
+fn the_lazy_disk_leaves_a_protocol_what_brute_force_leaves_it() {
+    let whole = format!("{OLD_OR_NEW}\nalways: tmp is a prefix of \"new\" or CURRENT exists");
+    for (requires, ops) in [
+        (whole.as_str(), REPLACE.to_string()),
+        (OLD_OR_NEW, REPLACE.replace("fsync tmp\n", "")),
+        (
+            "always: f is a prefix of \"a\"*600\nalways: if g exists then f at 0 is \"b\" | \"a\"",
+            "create f\nappend f \"a\"\nbegin\nappend f \"a\"*599\nlink f g\nunlink g\nsync_dir .".to_string(),
+        ),
+        (
+            "always: d/f exists or e/f exists",
+            "mkdir d\nmkdir e\ncreate d/f\nbegin\nrename d/f e/f\nsync_dir d\nsync_dir e".to_string(),
+        ),
+    ] {
+        let protocol = Protocol::new(Requirements::parse(requires).unwrap());
+        let lines: Vec<String> = ops.lines().map(str::to_string).collect();
+        let steps = explore::parse_workload(&protocol, &lines).unwrap();
+        let lazy = explore::outcomes(&protocol, &steps, &Settings::new("test", Model::posix()));
+        let brute = crate::materialise::brute_force(&protocol, &steps, 1, 20_000).unwrap();
+        let missing: Vec<_> = brute.iter().filter(|outcome| !lazy.contains(outcome)).collect();
+        let extra: Vec<_> = lazy.iter().filter(|outcome| !brute.contains(outcome)).collect();
+        assert!(missing.is_empty() && extra.is_empty(), "missed {missing:#?}\nnot legal {extra:#?}");
+    }
+}
+
+#[test]
+fn the_example_in_the_docs_is_a_sound_scenario() {
+    let lines = include_str!("mod.rs").lines();
+    let docs = lines.skip_while(|line| *line != "//! ```toml").skip(1).take_while(|line| *line != "//! ```");
+    let text: String =
+        docs.map(|line| line.trim_start_matches("//!").trim_start().to_string() + "\n").collect();
+    let scenario = crate::workload::scenario::Scenario::parse("docs", &text).unwrap();
+    let subject = Protocol::from_options(&scenario.factory_options(), None).unwrap();
+    let lines = scenario.expand("docs").unwrap().lines;
+    subject.explore(&lines, &Settings::new("docs", Model::posix())).unwrap().assert_held();
+}

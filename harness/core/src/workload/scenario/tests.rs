@@ -121,3 +121,53 @@ fn a_comment_starts_at_a_hash_outside_quotes() {
     assert_eq!(split_comment("put \"a#\\\"#\" 1 # c"), ("put \"a#\\\"#\" 1 ", "# c"));
     assert_eq!(split_comment("sync"), ("sync", ""));
 }
+
+const PROTOCOL: &str = r##"# What it is.
+#
+# Where it comes from.
+name = "a-protocol"
+guards = "A mark keeps its promise."
+subject = "protocol"
+models = { posix = "held" }
+ops = '''
+begin
+create f   # empty
+fsync f
+sync_dir .
+mark done
+'''
+requires = '''
+let empty = ""
+after done: f is empty   # always
+'''
+"##;
+
+fn refused_protocol(from: &str, to: &str) -> String {
+    assert!(PROTOCOL.contains(from));
+    refused(|_| PROTOCOL.replace(from, to))
+}
+
+#[test]
+fn a_protocol_s_comment_and_requirements_print_back_byte_for_byte() {
+    let scenario = Scenario::parse("f.toml", PROTOCOL).unwrap();
+    assert_eq!(scenario.to_string(), PROTOCOL);
+    assert_eq!(scenario.comment.lines().count(), 3);
+    assert_eq!((scenario.ops_line, scenario.requires_line), (9, 16));
+    assert_eq!(scenario.expand("f.toml").unwrap().origins, [9, 10, 11, 12, 13]);
+    let options = scenario.factory_options();
+    let text = options.reader().text("requires").unwrap().unwrap().to_string();
+    assert_eq!(text, "let empty = \"\"\nafter done: f is empty   # always\n");
+}
+
+#[test]
+fn a_wrong_requirement_says_its_line_in_the_file() {
+    assert_eq!(
+        refused_protocol("f is empty", "f is full"),
+        "f.toml:17: expected a content (\"text\", fill(SEED,LEN), or a name given by `let`), found `full`"
+    );
+    assert_eq!(
+        refused_protocol("after done", "after dune"),
+        "f.toml:17: expected a mark of `ops`, found `dune`"
+    );
+    assert_eq!(refused_protocol("let empty =", "let empty"), "f.toml:16: expected `=`, found \"\"");
+}
