@@ -51,6 +51,7 @@
 //! (ASPLOS '16, figure 3) and CuttleFS (ATC '20).
 
 mod count;
+mod file;
 mod pass;
 mod persisted;
 
@@ -59,6 +60,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::{Rules, SECTOR};
 
 pub use count::{StateCount, count_states, log2_sum};
+pub use file::ModelError;
 pub use persisted::Persisted;
 
 /// Whether changes of a kind belong to the ordered class.

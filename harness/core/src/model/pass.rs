@@ -27,7 +27,7 @@ pub(super) struct Pass<'a> {
     /// Changes of names, by the file or directory that they concern.
     names: FxHashMap<Inode, Vec<Point>>,
     /// The last element of the ordered class.
-    last_ordered: Option<Point>,
+    last_ordered: Vec<Point>,
     /// Implications that hold only as long as a cell does not change again, by that cell.
     passing: FxHashMap<CellId, Vec<Passing>>,
     /// The last change of each page, where pages are the torn unit.
@@ -42,7 +42,7 @@ impl<'a> Pass<'a> {
             persisted,
             pending: FxHashMap::default(),
             names: FxHashMap::default(),
-            last_ordered: None,
+            last_ordered: Vec::new(),
             passing: FxHashMap::default(),
             last_of_page: FxHashMap::default(),
         }
@@ -120,11 +120,16 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Appends an element to the ordered class: a version, or several tied ones of which this is one.
-    fn order(&mut self, element: Point) {
-        if let Some(last) = self.last_ordered.replace(element) {
-            self.persisted.imply(element, last);
+    /// Appends an element to the ordered class: a version (of tied ones one is enough), or several that only
+    /// together are one.
+    fn order(&mut self, element: &[Point]) {
+        for point in element {
+            for last in &self.last_ordered {
+                self.persisted.imply(*point, *last);
+            }
         }
+        self.last_ordered.clear();
+        self.last_ordered.extend_from_slice(element);
     }
 
     /// `points`: of a rename the old name, then the new one, with the target's removal before both where a
@@ -144,17 +149,16 @@ impl<'a> Pass<'a> {
             }
             (Rename::Atomic, _) => {
                 self.tie(points);
-                if let (true, Some(first)) = (in_order, points.first()) {
-                    self.order(*first);
+                if in_order {
+                    self.order(&points[..1]);
                 }
             }
             (Rename::NewBeforeOld, [old, new]) if !in_order => self.imply_for_now(*old, *new),
             (Rename::NewBeforeOld, [old, new]) => {
                 self.persisted.imply(*old, *new);
-                self.order(*new);
-                self.order(*old);
+                self.order(points);
             }
-            _ if in_order => points.iter().for_each(|point| self.order(*point)),
+            _ if in_order => self.order(points),
             _ => {}
         }
     }
@@ -206,7 +210,10 @@ impl<'a> Pass<'a> {
         }
         self.tear(inode, &data, at);
         if self.model.data == Order::InOrder {
-            data.iter().for_each(|(_, point)| self.order(*point));
+            for sector in data.chunk_by(|a, b| a.0 / SECTOR as u64 == b.0 / SECTOR as u64) {
+                let element: Vec<Point> = sector.iter().map(|(_, point)| *point).collect();
+                self.order(&element);
+            }
         }
         match (shrunk_to, sizes.first()) {
             (Some(len), Some((_, size))) if !data.is_empty() => self.shrink(len, *size, &data),
@@ -257,7 +264,7 @@ impl<'a> Pass<'a> {
             self.persisted.imply(size, *point);
             self.persisted.imply(*point, size);
         }
-        self.order(size);
+        self.order(&[size]);
     }
 
     fn grow(&mut self, inode: Inode, sizes: &[(u64, Point)], data: &[Data]) {
@@ -287,7 +294,7 @@ impl<'a> Pass<'a> {
                 }
             }
             if rule.size == Order::InOrder {
-                self.order(*point);
+                self.order(&[*point]);
             }
         }
     }
@@ -399,7 +406,11 @@ impl<'a> Pass<'a> {
     }
 
     fn raise_ordered(&mut self, at: Pos) -> bool {
-        self.last_ordered.is_some_and(|last| self.persisted.raise(last, at))
+        let mut raised = false;
+        for last in self.last_ordered.clone() {
+            raised |= self.persisted.raise(last, at);
+        }
+        raised
     }
 }
 
