@@ -84,6 +84,22 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", value_parser = at_least_one)]
         jobs: Option<usize>,
     },
+    /// Hold what real file systems left after crashes against the models
+    Observed {
+        /// Files of recordings, one workload a line
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Persistence model; may be repeated; `all`: every built-in one. Default: the file system's own, and
+        /// posix
+        #[arg(long, value_name = "MODEL")]
+        model: Vec<String>,
+        /// Write a JSON report (`-`: to stdout)
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Worker threads; no result depends on it. Default: one per core
+        #[arg(long, value_name = "N", value_parser = at_least_one)]
+        jobs: Option<usize>,
+    },
     /// List scenarios, planted bugs, subjects and models
     List {
         /// What to list; none: everything

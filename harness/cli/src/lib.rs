@@ -11,6 +11,7 @@ mod args;
 mod error;
 pub mod exit;
 mod list;
+mod observed;
 mod output;
 mod registry;
 pub mod replay;
@@ -80,6 +81,10 @@ fn dispatch(registry: &Registry, arguments: &[OsString]) -> Result<u8, CliError>
             let request =
                 repro::Request { evidence, out: out.as_deref(), scenario: scenario.as_deref(), jobs: *jobs };
             repro::repro(registry, &request, &cli.common)
+        }
+        Some(Command::Observed { files, model, json, jobs }) => {
+            let request = observed::Request { files, models: model, json: json.as_deref(), jobs: *jobs };
+            observed::observed(&request, registry.version, &cli.common)
         }
         Some(Command::List { what }) => list::list(registry, what, &cli.common).map(|()| exit::OK),
     }
