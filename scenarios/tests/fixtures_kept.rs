@@ -48,6 +48,8 @@ fn files_below(dir: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) 
 fn the_committed_fixtures_are_what_the_recipes_make() {
     let mut committed = BTreeMap::new();
     files_below(&fixtures_dir(), "", &mut committed);
+    // Recordings of real file systems were measured, not made.
+    committed.retain(|path, _| !path.starts_with("observed/"));
     let made = recipes::files();
     let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&committed), names(&made));
