@@ -22,7 +22,7 @@ fn engine(bug: Option<&str>, sync: &str, segment_size: u64) -> Engine {
 /// Cases with more legal states than brute force can take, or that go wrong without a crash, are passed over.
 fn check(subject: &Engine, lines: &[String], depth: u32) -> Result<(), TestCaseError> {
     let steps = parse_workload(subject, lines).unwrap();
-    let Some(brute) = brute_force(subject, &steps, depth, STATES_MAX) else {
+    let Some(brute) = brute_force(subject, &steps, &Model::posix(), depth, STATES_MAX) else {
         return Err(TestCaseError::reject("not a case for brute force"));
     };
     let settings = Settings { depth, jobs: 1, cap: u64::MAX, ..Settings::new("test", Model::posix()) };

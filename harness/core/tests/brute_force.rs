@@ -3,20 +3,23 @@
 
 mod common;
 
+use common::models::models;
 use common::{MISTAKES, Mistake, Op, Toy, settings, steps};
 use proptest::prelude::*;
 use unplug::explore::outcomes;
 use unplug::materialise::brute_force;
+use unplug::model::Model;
 
-const STATES_MAX: u64 = 20_000;
+/// At one crash point, by depth.
+const STATES_MAX: [u64; 2] = [5_000, 200];
 
 /// Cases with more legal states than brute force can take are passed over.
-fn check(toy: Toy, ops: &[Op], depth: u32) -> Result<(), TestCaseError> {
+fn check(toy: Toy, ops: &[Op], model: &Model, depth: u32) -> Result<(), TestCaseError> {
     let steps = steps(ops);
-    let Some(brute) = brute_force(&toy, &steps, depth, STATES_MAX) else {
+    let Some(brute) = brute_force(&toy, &steps, model, depth, STATES_MAX[depth as usize - 1]) else {
         return Err(TestCaseError::reject("too many states for brute force"));
     };
-    let lazy = outcomes(&toy, &steps, &settings(depth));
+    let lazy = outcomes(&toy, &steps, &settings(model.clone(), depth));
     let missing: Vec<_> = brute.iter().filter(|o| !lazy.contains(o)).collect();
     let extra: Vec<_> = lazy.iter().filter(|o| !brute.contains(o)).collect();
     prop_assert!(missing.is_empty() && extra.is_empty(), "missed {missing:#?}\nnot legal {extra:#?}");
@@ -36,23 +39,31 @@ fn mistakes() -> impl Strategy<Value = Mistake> {
     prop::sample::select(MISTAKES.to_vec())
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, max_global_rejects: 100_000, ..ProptestConfig::default() }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn one_crash_leads_to_the_same_outcomes(
         ops in ops(6),
         mistake in mistakes(),
-        record_len in prop::sample::select(vec![100usize, 300, 512, 600, 1300]),
+        record_len in prop::sample::select(vec![16usize, 24, 100, 300, 512, 600, 1300]),
+        model in models(),
     ) {
-        check(Toy { mistake, record_len }, &ops, 1)?;
+        check(Toy { mistake, record_len }, &ops, &model, 1)?;
     }
 
     #[test]
     fn a_crash_of_the_recovery_leads_to_the_same_outcomes(
         ops in ops(3),
         mistake in mistakes(),
-        record_len in prop::sample::select(vec![100usize, 300, 512, 600]),
+        record_len in prop::sample::select(vec![16usize, 24, 100, 300, 512, 600]),
+        model in models(),
     ) {
-        check(Toy { mistake, record_len }, &ops, 2)?;
+        check(Toy { mistake, record_len }, &ops, &model, 2)?;
     }
 }
 
@@ -60,8 +71,8 @@ proptest! {
 fn a_case_worked_out_by_hand_has_just_its_six_outcomes() {
     let toy = Toy { mistake: Mistake::None, record_len: 100 };
     let ops = steps(&[Op::Put(1, 1), Op::Sync]);
-    let lazy = outcomes(&toy, &ops, &settings(1));
-    let brute = brute_force(&toy, &ops, 1, STATES_MAX).expect("a small case");
+    let lazy = outcomes(&toy, &ops, &settings(Model::posix(), 1));
+    let brute = brute_force(&toy, &ops, &Model::posix(), 1, STATES_MAX[0]).expect("a small case");
     // (durable, issued): (0,0) empty; (0,1) empty or put; (0,2) empty or put; (2,2) put.
     let told = |o: &unplug::explore::Outcome<_>| (o.durable, o.issued);
     for outcomes in [&lazy, &brute] {

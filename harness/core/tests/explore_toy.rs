@@ -4,6 +4,7 @@ mod common;
 
 use common::{MISTAKES, Mistake, Op, Toy, settings, steps};
 use unplug::explore::explore;
+use unplug::model::Model;
 
 fn workload() -> Vec<Op> {
     use Op::{Compact, Put, Sync};
@@ -26,7 +27,7 @@ fn workload() -> Vec<Op> {
 fn a_correct_store_has_no_violation() {
     for record_len in [16, 200, 512, 700] {
         let toy = Toy { mistake: Mistake::None, record_len };
-        let found = explore(&toy, &steps(&workload()), &settings(2));
+        let found = explore(&toy, &steps(&workload()), &settings(Model::posix(), 2));
         assert_eq!(found.internal_error, None);
         assert_eq!(found.violations, [], "records of {record_len}");
         assert_eq!((found.probed, found.unexplored), (0, 0));
@@ -41,7 +42,7 @@ fn a_correct_store_has_no_violation() {
 fn every_mistake_is_found() {
     for mistake in MISTAKES.into_iter().skip(1) {
         let toy = Toy { mistake, record_len: 700 };
-        let found = explore(&toy, &steps(&workload()), &settings(2));
+        let found = explore(&toy, &steps(&workload()), &settings(Model::posix(), 2));
         assert_eq!(found.internal_error, None, "{mistake:?}");
         assert!(!found.violations.is_empty(), "{mistake:?} in {} recoveries", found.recoveries);
         println!("{mistake:?}: {:#?}", found.violations);

@@ -11,6 +11,7 @@ use super::crash_point::{Found, aftermath_of};
 use super::process::{self, End};
 use crate::disk::{CellId, CellKey, CrashedLayer, Recording, Value};
 use crate::materialise::{Base, Cell, Chains, Fill, Picks};
+use crate::model::Model;
 use crate::oracle::aftermath::Machine;
 use crate::oracle::epoch;
 use crate::plain::{MemFs, Tree};
@@ -27,12 +28,12 @@ impl Machine for MemFs {
 }
 
 /// Builds the disk that the evidence describes, open cells completed with the oldest or newest version.
-pub(super) fn image<St>(found: &Found<St>, fill: Fill) -> Result<Tree, String> {
+pub(super) fn image<St>(found: &Found<St>, model: &Model, fill: Fill) -> Result<Tree, String> {
     let mut bounds = found.world.final_bounds(&found.decided);
     let mut base = Base::empty();
     let mut tree = Tree::new();
     for (index, (layer, at)) in found.world.layers.iter().zip(&found.positions).enumerate() {
-        let chains = Chains::new(&base, &layer.recording.trace, *at);
+        let chains = Chains::new(&base, &layer.recording.trace, *at, model);
         let durable: BTreeMap<Cell, usize> =
             chains.cells().into_iter().map(|(cell, oldest, _)| (cell, oldest)).collect();
         let mut partial = Picks::new();
@@ -78,6 +79,12 @@ fn translate(recording: &Recording, chains: &Chains, cell: CellId, version: u32)
     let at = chosen.map(|v| v.at);
     let newest = positions.iter().rposition(|position| *position <= at)?;
     let mut pick = newest;
+    if let (true, Some(v)) = (positions[newest] == at, chosen.filter(|v| !matches!(v.value, Value::Size(_))))
+    {
+        // So may it garble a sector first, and a rename takes its target away before it comes back.
+        let later = cell.versions[version as usize..].iter().filter(|later| later.at == v.at).count();
+        pick = pick.saturating_sub(later);
+    }
     if let (Cell::Size { inode }, Some(Value::Size(size))) = (&witness, chosen.map(|v| v.value)) {
         // One write may grow a file in several steps, all at one position.
         let sizes = chains.sizes_of(*inode);
@@ -93,6 +100,7 @@ fn translate(recording: &Recording, chains: &Chains, cell: CellId, version: u32)
 pub(super) fn confirm<S: Subject>(
     subject: &S,
     epilogue: &[Step<S::Op>],
+    model: &Model,
     found: &Found<S::State>,
 ) -> Result<(), String> {
     if matches!(found.failure.check, "hang" | "determinism") {
@@ -100,7 +108,7 @@ pub(super) fn confirm<S: Subject>(
     }
     let mut contradictions = Vec::new();
     for fill in [Fill::Oldest, Fill::Newest] {
-        match goes_wrong(subject, epilogue, found, &image(found, fill)?) {
+        match goes_wrong(subject, epilogue, found, &image(found, model, fill)?) {
             Ok(()) => return Ok(()),
             Err(why) => contradictions.push(why),
         }

@@ -81,7 +81,7 @@ pub(super) fn confirm<S: Subject>(
     prepared: &Prepared<S>,
     found: &Found<S::State>,
 ) -> Result<Violation, String> {
-    confirm::confirm(subject, &prepared.epilogue, found)?;
+    confirm::confirm(subject, &prepared.epilogue, &settings.model, found)?;
     let op_line = |layer: usize, op: u32| {
         let list = if layer == 0 { steps } else { &prepared.epilogue };
         match (op as usize).checked_sub(1).and_then(|i| list.get(i)) {
@@ -155,7 +155,7 @@ pub(super) fn reproduce<S: Subject>(
             return Reproduction { violation, exact, image: None };
         }
         if let Some(found) = follow(subject, settings, &prepared, evidence) {
-            let image = confirm::image(&found, Fill::Newest).ok();
+            let image = confirm::image(&found, &settings.model, Fill::Newest).ok();
             let violation = confirm(subject, steps, settings, &prepared, &found).ok();
             return Reproduction { violation, exact, image };
         }
@@ -169,7 +169,7 @@ pub(super) fn reproduce<S: Subject>(
     let violation = explored.violations.into_iter().find(|v| v.check == evidence.check);
     let image = violation.as_ref().and_then(|v| v.token.parse::<Token>().ok()).and_then(|token| {
         let found = follow(subject, settings, &prepared, &token.evidence)?;
-        confirm::image(&found, Fill::Newest).ok()
+        confirm::image(&found, &settings.model, Fill::Newest).ok()
     });
     Reproduction { violation, exact, image }
 }
@@ -236,7 +236,7 @@ fn last_image<S: Subject>(
         aftermath: false,
         stack,
     };
-    confirm::image(&found, Fill::Newest).ok()
+    confirm::image(&found, &settings.model, Fill::Newest).ok()
 }
 
 impl<S: Subject> Explorer<'_, S> {

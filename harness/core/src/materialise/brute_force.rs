@@ -6,21 +6,23 @@ use std::sync::Arc;
 
 use super::{Base, trees_at};
 use crate::explore::{Outcome, Step};
+use crate::model::Model;
 use crate::plain::{MemFs, Tree};
 use crate::subject::{Outcome as Ended, Subject};
 use crate::trace::{EventKind, Mark, Pos, Trace};
 
-/// All outcomes of a workload of operations (no reopening), each once; `None` if some crash has more than
+/// All outcomes of a workload of operations (no reopening) under a model, each once; `None` if some crash has more than
 /// `states_max` legal disks or a run of the subject goes wrong without a crash.
 pub fn brute_force<S: Subject>(
     subject: &S,
     ops: &[Step<S::Op>],
+    model: &Model,
     depth: u32,
     states_max: u64,
 ) -> Option<Vec<Outcome<S::State>>> {
     let fs = MemFs::recording();
     let mut store = subject.open(Arc::new(fs.clone()), Path::new("/")).ok()?;
-    let mut search = Search { subject, depth, states_max, found: Vec::new() };
+    let mut search = Search { subject, model, depth, states_max, found: Vec::new() };
     search.go_on(&fs, &mut store, ops)?;
     drop(store);
     search.crash(&Base::empty(), &fs.take_trace(), 1, &Told::start(), None)?;
@@ -43,6 +45,7 @@ impl<St> Told<St> {
 
 struct Search<'a, S: Subject> {
     subject: &'a S,
+    model: &'a Model,
     depth: u32,
     states_max: u64,
     found: Vec<Outcome<S::State>>,
@@ -78,7 +81,7 @@ impl<S: Subject> Search<'_, S> {
                 (true, true) => Told { after: own.cloned(), durable, issued },
                 (false, _) => Told { after: None, durable, issued },
             };
-            for tree in trees_at(base, trace, at, self.states_max).ok()? {
+            for tree in trees_at(base, trace, at, self.model, self.states_max).ok()? {
                 self.recover(&tree, depth, &told)?;
             }
         }

@@ -1,24 +1,41 @@
-//! From a record of calls to version chains: the rules of the model, call by call.
+//! Version chains, and what may be picked from them together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Base, Cell, PAGE_LEN, SECTOR_LEN};
-use crate::trace::{Call, EventKind, Inode, Name, Pos, ROOT, Trace};
+use super::{Base, Cell, record};
+use crate::model::Model;
+use crate::trace::{Inode, Pos, Trace};
 
 /// What was made up to a crash: the versions of every cell, and which of them may be picked together.
 #[derive(Clone, Debug)]
 pub struct Chains {
-    pub(super) names: BTreeMap<(Inode, Name), Chain<Option<Inode>>>,
-    pub(super) sizes: BTreeMap<Inode, Chain<u64>>,
-    pub(super) sectors: BTreeMap<(Inode, u64), Chain<Vec<u8>>>,
+    /// The cells that have a name or a size, and the pieces of files that were changed.
+    pub(super) chains: BTreeMap<Cell, Chain>,
     pub(super) dirs: BTreeSet<Inode>,
+    /// What each file held at the start.
+    pub(super) files: BTreeMap<Inode, Vec<u8>>,
+    /// Bytes in a [`Cell::Sector`].
+    pub(super) unit: u64,
+    /// In the order in which they were made.
     pub(super) rules: Vec<Rule>,
+    rules_of: BTreeMap<Cell, Vec<usize>>,
+}
+
+/// One version of one cell: an index into the cell's chain.
+pub(super) type Version = (Cell, usize);
+
+/// What a cell may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Name(Option<Inode>),
+    Size(u64),
+    Data(Vec<u8>),
 }
 
 /// The versions of one cell, oldest first.
 #[derive(Clone, Debug)]
-pub(super) struct Chain<T> {
-    pub versions: Vec<T>,
+pub(super) struct Chain {
+    pub versions: Vec<Value>,
     /// The event that made each version; none for version 0.
     pub positions: Vec<Option<Pos>>,
     /// The oldest version that may be picked.
@@ -33,175 +50,144 @@ pub(super) struct Rule {
     pub at_least: usize,
     pub then: Cell,
     pub then_at_least: usize,
+    /// Later calls may have taken it back.
+    pub holds: bool,
 }
 
-impl<T> Chain<T> {
-    fn new(durable: T) -> Chain<T> {
+impl Chain {
+    pub fn new(durable: Value) -> Chain {
         Chain { versions: vec![durable], positions: vec![None], lower: 0 }
-    }
-
-    /// Appends a version and returns its index.
-    fn push(&mut self, pos: Pos, value: T) -> usize {
-        self.versions.push(value);
-        self.positions.push(Some(pos));
-        self.newest()
     }
 
     pub fn newest(&self) -> usize {
         self.versions.len() - 1
     }
 
-    fn sync(&mut self) {
-        self.lower = self.newest();
+    pub fn is_pending(&self) -> bool {
+        self.lower < self.newest()
+    }
+
+    /// The inode that a version of a name refers to.
+    pub fn inode(&self, version: usize) -> Option<Inode> {
+        match self.versions.get(version) {
+            Some(Value::Name(inode)) => *inode,
+            _ => None,
+        }
+    }
+
+    /// The bytes that a version of a size counts.
+    pub fn size(&self, version: usize) -> Option<u64> {
+        match self.versions.get(version) {
+            Some(Value::Size(size)) => Some(*size),
+            _ => None,
+        }
     }
 }
 
 impl Chains {
-    /// Takes the events before position `crash`, on a disk that held `base`.
-    pub fn new(base: &Base, trace: &Trace, crash: Pos) -> Chains {
-        let mut chains = Chains {
-            names: BTreeMap::new(),
-            sizes: BTreeMap::new(),
-            sectors: BTreeMap::new(),
-            dirs: BTreeSet::from([ROOT]),
-            rules: Vec::new(),
-        };
+    /// Takes the events before position `crash`, on a disk that held `base`, as `model` says.
+    pub fn new(base: &Base, trace: &Trace, crash: Pos, model: &Model) -> Chains {
+        record::chains(base, trace, crash, model)
+    }
+
+    /// What `base` holds, with nothing pending.
+    pub(super) fn durable(base: &Base, unit: u64) -> Chains {
+        let mut chains = BTreeMap::new();
         for (&dir, entries) in &base.dirs {
-            chains.dirs.insert(dir);
             for (name, &inode) in entries {
-                chains.names.insert((dir, name.clone()), Chain::new(Some(inode)));
+                chains.insert(Cell::Name { dir, name: name.clone() }, Chain::new(Value::Name(Some(inode))));
             }
         }
         for (&inode, content) in &base.files {
-            chains.sizes.insert(inode, Chain::new(content.len() as u64));
-            for index in 0..(content.len() as u64).div_ceil(SECTOR_LEN) {
-                chains.sectors.insert((inode, index), Chain::new(sector_of(content, index)));
-            }
+            chains.insert(Cell::Size { inode }, Chain::new(Value::Size(content.len() as u64)));
         }
-        let mut cache = base.files.clone();
-        for (pos, event) in (0..crash).zip(&trace.events) {
-            if let EventKind::Call(call) = &event.kind {
-                chains.apply(pos, call, trace, &mut cache);
-            }
-        }
-        chains
+        let dirs = base.dirs.keys().copied().collect();
+        let files = base.files.clone();
+        Chains { chains, dirs, files, unit, rules: Vec::new(), rules_of: BTreeMap::new() }
     }
 
-    fn apply(&mut self, pos: Pos, call: &Call, trace: &Trace, cache: &mut BTreeMap<Inode, Vec<u8>>) {
-        match call {
-            Call::Create { dir, name, inode } => {
-                self.push_name(pos, *dir, name, Some(*inode));
-                self.sizes.insert(*inode, Chain::new(0));
-                cache.insert(*inode, Vec::new());
-            }
-            Call::CreateDir { dir, name, inode } => {
-                self.push_name(pos, *dir, name, Some(*inode));
-                self.dirs.insert(*inode);
-            }
-            Call::Link { dir, name, inode } => {
-                self.push_name(pos, *dir, name, Some(*inode));
-            }
-            Call::Remove { dir, name, .. } | Call::RemoveDir { dir, name, .. } => {
-                self.push_name(pos, *dir, name, None);
-            }
-            Call::Rename { from_dir, from, to_dir, to, inode } => {
-                let gone_index = self.push_name(pos, *from_dir, from, None);
-                let there_index = self.push_name(pos, *to_dir, to, Some(*inode));
-                let gone = Cell::Name { dir: *from_dir, name: from.clone() };
-                let there = Cell::Name { dir: *to_dir, name: to.clone() };
-                self.imply((&gone, gone_index), (&there, there_index));
-                if from_dir == to_dir {
-                    self.imply((&there, there_index), (&gone, gone_index));
-                }
-            }
-            Call::Write { inode, offset, data } => {
-                self.write(pos, *inode, *offset, trace.bytes(*data), cache.entry(*inode).or_default());
-            }
-            Call::SetLen { inode, len } => {
-                self.set_len(pos, *inode, *len, cache.entry(*inode).or_default());
-            }
-            Call::Allocate { inode, offset, len } => {
-                let content = cache.entry(*inode).or_default();
-                let end = offset + len;
-                if end > content.len() as u64 {
-                    self.set_len(pos, *inode, end, content);
-                }
-            }
-            // Not made by any call of the seam.
-            Call::Exchange { .. } | Call::ZeroRange { .. } | Call::SyncAll => {}
-            Call::SyncFile { inode, .. } => {
-                self.sizes.entry(*inode).or_insert_with(|| Chain::new(0)).sync();
-                self.sectors.range_mut((*inode, 0)..=(*inode, u64::MAX)).for_each(|(_, chain)| chain.sync());
-            }
-            Call::SyncDir { dir } => {
-                self.names.iter_mut().filter(|((d, _), _)| d == dir).for_each(|(_, chain)| chain.sync());
+    /// A new file, empty until its first change.
+    pub(super) fn create_file(&mut self, inode: Inode) {
+        self.chains.insert(Cell::Size { inode }, Chain::new(Value::Size(0)));
+    }
+
+    /// What a cell held at the start.
+    fn initial(&self, cell: &Cell) -> Value {
+        match cell {
+            Cell::Name { .. } => Value::Name(None),
+            Cell::Size { .. } => Value::Size(0),
+            Cell::Sector { inode, index } => {
+                let content = self.files.get(inode).map_or(&[][..], Vec::as_slice);
+                Value::Data(piece(content, *index, self.unit))
             }
         }
     }
 
-    fn write(&mut self, pos: Pos, inode: Inode, offset: u64, data: &[u8], content: &mut Vec<u8>) {
-        if data.is_empty() {
+    /// Appends a version.
+    pub(super) fn push(&mut self, pos: Pos, cell: Cell, value: Value) -> Version {
+        if !self.chains.contains_key(&cell) {
+            self.chains.insert(cell.clone(), Chain::new(self.initial(&cell)));
+        }
+        let mut newest = 0;
+        if let Some(chain) = self.chains.get_mut(&cell) {
+            chain.versions.push(value);
+            chain.positions.push(Some(pos));
+            newest = chain.newest();
+        }
+        (cell, newest)
+    }
+
+    /// Whoever picks `from` or newer must pick `then` or newer.
+    pub(super) fn imply(&mut self, from: &Version, then: &Version) {
+        if from.0 == then.0 {
             return;
         }
-        let old_len = content.len() as u64;
-        let end = offset + data.len() as u64;
-        if end > old_len {
-            content.resize(end as usize, 0);
-        }
-        content[offset as usize..end as usize].copy_from_slice(data);
+        self.rules_of.entry(from.0.clone()).or_default().push(self.rules.len());
+        self.rules.push(Rule {
+            cell: from.0.clone(),
+            at_least: from.1,
+            then: then.0.clone(),
+            then_at_least: then.1,
+            holds: true,
+        });
+    }
 
-        for index in offset / SECTOR_LEN..=(end - 1) / SECTOR_LEN {
-            self.push_sector(pos, inode, index, content);
-        }
-        let mut boundary = (offset / PAGE_LEN + 1) * PAGE_LEN;
-        while boundary < end {
-            if boundary > old_len {
-                self.push_size(pos, inode, boundary);
+    /// Takes a rule back, unless what it asks for is durable.
+    pub(super) fn take_back(&mut self, rule: usize) {
+        let rule = &mut self.rules[rule];
+        let durable = self.chains.get(&rule.then).map_or(0, |chain| chain.lower);
+        rule.holds &= rule.then_at_least <= durable;
+    }
+
+    /// Makes versions durable, and what they imply.
+    pub(super) fn raise(&mut self, mut versions: Vec<Version>) {
+        while let Some((cell, version)) = versions.pop() {
+            match self.chains.get_mut(&cell) {
+                Some(chain) if chain.lower < version => chain.lower = version,
+                _ => continue,
             }
-            boundary += PAGE_LEN;
-        }
-        if end > old_len {
-            self.push_size(pos, inode, end);
-        }
-    }
-
-    fn set_len(&mut self, pos: Pos, inode: Inode, len: u64, content: &mut Vec<u8>) {
-        let old_len = content.len() as u64;
-        content.resize(len as usize, 0);
-        if len < old_len {
-            let cut = self.sectors.range((inode, len / SECTOR_LEN)..=(inode, u64::MAX));
-            let cut: Vec<u64> = cut.map(|((_, index), _)| *index).collect();
-            for index in cut {
-                self.push_sector(pos, inode, index, content);
+            for &rule in self.rules_of.get(&cell).into_iter().flatten() {
+                let rule = &self.rules[rule];
+                if rule.holds && rule.at_least <= version {
+                    versions.push((rule.then.clone(), rule.then_at_least));
+                }
             }
         }
-        self.push_size(pos, inode, len);
     }
 
-    fn push_name(&mut self, pos: Pos, dir: Inode, name: &Name, refers_to: Option<Inode>) -> usize {
-        let chain = self.names.entry((dir, name.clone())).or_insert_with(|| Chain::new(None));
-        chain.push(pos, refers_to)
-    }
-
-    fn push_size(&mut self, pos: Pos, inode: Inode, len: u64) {
-        self.sizes.entry(inode).or_insert_with(|| Chain::new(0)).push(pos, len);
-    }
-
-    fn push_sector(&mut self, pos: Pos, inode: Inode, index: u64, content: &[u8]) {
-        let empty = || Chain::new(vec![0; SECTOR_LEN as usize]);
-        self.sectors.entry((inode, index)).or_insert_with(empty).push(pos, sector_of(content, index));
-    }
-
-    fn imply(&mut self, (cell, at_least): (&Cell, usize), (then, then_at_least): (&Cell, usize)) {
-        self.rules.push(Rule { cell: cell.clone(), at_least, then: then.clone(), then_at_least });
+    /// The changed pieces of a file whose numbers lie in a range, with their newest versions.
+    pub(super) fn pieces(&self, inode: Inode, numbers: std::ops::Range<u64>) -> Vec<Version> {
+        let cell = |index| Cell::Sector { inode, index };
+        let range = self.chains.range(cell(numbers.start)..cell(numbers.end));
+        range.map(|(cell, chain)| (cell.clone(), chain.newest())).collect()
     }
 }
 
-/// A sector as the cache shows it: zeros past the end of the file.
-fn sector_of(content: &[u8], index: u64) -> Vec<u8> {
-    let start = content.len().min((index * SECTOR_LEN) as usize);
-    let end = content.len().min(start + SECTOR_LEN as usize);
-    let mut sector = content[start..end].to_vec();
-    sector.resize(SECTOR_LEN as usize, 0);
-    sector
+/// A piece of `unit` bytes, zeros past the end of the content.
+pub(super) fn piece(content: &[u8], index: u64, unit: u64) -> Vec<u8> {
+    let start = content.len().min((index * unit) as usize);
+    let end = content.len().min(start + unit as usize);
+    let mut piece = content[start..end].to_vec();
+    piece.resize(unit as usize, 0);
+    piece
 }

@@ -1,26 +1,32 @@
 //! Builds disk states from a record of calls, one by one and by brute force: the witness against the lazy
 //! disk.
 //!
-//! It implements the `posix` persistence model a second time, on purpose: it reads nothing but the record
-//! ([`Trace`]) and shares no code with the disk that explores lazily. It is naive where the other is clever.
-//! What both agree on is believed.
+//! It implements the persistence [models](crate::model) a second time, on purpose: it reads nothing but the
+//! record ([`Trace`]) and shares no code with the disk that explores lazily. It is naive where the other is
+//! clever. What both agree on is believed.
 //!
-//! The rules. A disk is made of *cells*: a 512-byte sector of a file, a file's size, a name in a directory.
-//! Each cell has a chain of versions; version 0 is what was durable at the start (a sector of zeros, size 0,
-//! no name, for what did not exist). Calls append versions:
+//! The rules. A disk is made of *cells*: a piece of a file (a 512-byte sector, or 8 bytes where the model
+//! tears sectors), a file's size, a name in a directory. Each cell has a chain of versions; version 0 is what
+//! was durable at the start (zeros, size 0, no name, for what did not exist). Calls append versions:
 //!
-//! - a write: one to each sector that it touches, with the whole sector as the cache shows it afterwards; if
+//! - a write: one to each piece that it touches, with the whole piece as the cache shows it afterwards; if
 //!   it extends the file, one size for each multiple of 4,096 that lies inside the write and past the old
-//!   end, and one for the new end;
-//! - `set_len` down, and truncation by open: the size, and for each sector that exists and has bytes past the
-//!   new end, the sector with those bytes zeroed; `set_len` up and `allocate`: the size;
-//! - names: one version for each name that a call creates or removes. A rename inside one directory persists
-//!   as a whole or not at all; across directories the old name goes only if the new one is there.
+//!   end, and one for the new end; where the model knows garbage, a piece that was never durable gets two
+//!   versions more before its first own one: noise, and what the file that was removed last held there;
+//! - `set_len` down, and truncation by open: the size, and for each piece that exists and has bytes past the
+//!   new end, the piece with those bytes zeroed; `set_len` up and `allocate`: the size; zeroing a range: the
+//!   pieces in it that exist, and the size if it grows;
+//! - names: one version for each name that a call creates, moves or removes. Where renames happen in steps, a
+//!   target that exists goes before it comes back.
 //!
-//! A crash picks a version of every cell. Everything else is free: sizes and sectors and names do not wait
-//! for each other. `fsync` and `fdatasync` make the newest sectors and size of a file the oldest that may be
-//! picked; `sync_dir` does so for the names in a directory. In the state that results, a file is cut at its
-//! size, what has no name cannot be reached, and locks and handles are gone.
+//! A crash picks a version of every cell. Versions may *imply* others, at least that new, and that is all
+//! that a model adds: an ordered class, in which each element (all versions of a step) implies the element
+//! before; renames that are atomic or bring the new name first; sizes that imply data; shrinks that take
+//! whole blocks with them; pages that survive as a whole; sectors that survive from one side.
+//!
+//! A sync makes the newest versions of a file's pieces and size, or of a directory's names, the oldest that
+//! may be picked, with what they imply and what else the model says. In the state that results, a file is cut
+//! at its size, what has no name cannot be reached, and locks and handles are gone.
 //!
 //! A directory that moved between directories may be found under both names, and then even inside itself;
 //! there, and only there, a state's [`Tree`] leaves it out.
@@ -28,7 +34,11 @@
 mod base;
 mod brute_force;
 mod chains;
+mod garbage;
+mod legal;
+mod record;
 mod states;
+mod sync;
 
 use std::fmt;
 
@@ -37,10 +47,11 @@ pub use brute_force::brute_force;
 pub use chains::Chains;
 pub use states::{Fill, Picks};
 
+use crate::model::Model;
 use crate::plain::Tree;
 use crate::trace::{Inode, Name, Pos, Trace};
 
-/// The unit that survives a crash as a whole, in bytes.
+/// What a disk writes whole or, where the model tears sectors, from one side, in bytes.
 const SECTOR_LEN: u64 = 512;
 /// The unit by which a growing file grows, in bytes.
 const PAGE_LEN: u64 = 4096;
@@ -60,7 +71,7 @@ pub enum Cell {
         /// The file.
         inode: Inode,
     },
-    /// 512 bytes of a file.
+    /// A piece of a file: 512 bytes, or 8 where the model tears sectors.
     Sector {
         /// The file.
         inode: Inode,
@@ -90,9 +101,10 @@ pub fn trees_at(
     base: &Base,
     trace: &Trace,
     crash: Pos,
+    model: &Model,
     states_max: u64,
 ) -> Result<std::collections::BTreeSet<Tree>, TooManyStates> {
-    Chains::new(base, trace, crash).trees(states_max)
+    Chains::new(base, trace, crash, model).trees(states_max)
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::chains::Chains;
-use super::{Base, Cell, SECTOR_LEN, TooManyStates};
+use super::chains::{Chain, Chains, Rule, Value};
+use super::legal::Open;
+use super::{Base, Cell, TooManyStates};
 use crate::plain::{Tree, TreeNode};
 use crate::trace::{Inode, Pos, ROOT};
 
@@ -21,54 +22,32 @@ pub enum Fill {
 }
 
 impl Chains {
-    /// Every cell, with its oldest and its newest version that may be picked.
+    /// Every cell, with its oldest and its newest version that may be picked. A piece of a file that no call
+    /// changed is no cell.
     pub fn cells(&self) -> Vec<(Cell, usize, usize)> {
-        let names = self.names.iter().map(|((dir, name), chain)| {
-            (Cell::Name { dir: *dir, name: name.clone() }, chain.lower, chain.newest())
-        });
-        let sizes =
-            self.sizes.iter().map(|(&inode, chain)| (Cell::Size { inode }, chain.lower, chain.newest()));
-        let sectors = self
-            .sectors
-            .iter()
-            .map(|(&(inode, index), chain)| (Cell::Sector { inode, index }, chain.lower, chain.newest()));
-        names.chain(sizes).chain(sectors).collect()
+        self.chains.iter().map(|(cell, chain)| (cell.clone(), chain.lower, chain.newest())).collect()
     }
 
-    /// The position of the event that made each version of a cell; none for version 0. A long write makes
-    /// several sizes at one position: see [`Chains::sizes_of`].
+    /// The position of the event that made each version of a cell; none for version 0. One event may make
+    /// several versions of a cell: sizes of a long write, garbage, the steps of a rename.
     pub fn positions(&self, cell: &Cell) -> Vec<Option<Pos>> {
-        let positions = match cell {
-            Cell::Name { dir, name } => self.names.get(&(*dir, name.clone())).map(|chain| &chain.positions),
-            Cell::Size { inode } => self.sizes.get(inode).map(|chain| &chain.positions),
-            Cell::Sector { inode, index } => {
-                self.sectors.get(&(*inode, *index)).map(|chain| &chain.positions)
-            }
-        };
-        positions.cloned().unwrap_or_default()
+        self.chains.get(cell).map(|chain| chain.positions.clone()).unwrap_or_default()
     }
 
     /// All versions of a file's size.
-    pub fn sizes_of(&self, inode: Inode) -> &[u64] {
-        self.sizes.get(&inode).map_or(&[], |chain| &chain.versions)
+    pub fn sizes_of(&self, inode: Inode) -> Vec<u64> {
+        let chain = self.chains.get(&Cell::Size { inode });
+        chain.map_or(Vec::new(), |chain| (0..=chain.newest()).filter_map(|v| chain.size(v)).collect())
     }
 
     /// Whether a crash may leave exactly these versions. `picks` must name every cell.
     pub fn is_legal(&self, picks: &Picks) -> bool {
-        let cells = self.cells();
-        picks.len() == cells.len()
-            && cells.iter().all(|(cell, oldest, newest)| {
-                picks.get(cell).is_some_and(|pick| (oldest..=newest).contains(&pick))
-            })
-            && self.keeps_rules(picks)
-    }
-
-    /// Whether no rule between two cells that `picks` names is broken.
-    fn keeps_rules(&self, picks: &Picks) -> bool {
-        self.rules.iter().all(|rule| match (picks.get(&rule.cell), picks.get(&rule.then)) {
-            (Some(&pick), Some(&then)) => pick < rule.at_least || then >= rule.then_at_least,
-            _ => true,
-        })
+        let allows = |(cell, chain): (&Cell, &Chain)| {
+            picks.get(cell).is_some_and(|pick| (chain.lower..=chain.newest()).contains(pick))
+        };
+        picks.len() == self.chains.len()
+            && self.chains.iter().all(allows)
+            && !self.rules.iter().any(|rule| is_broken(rule, picks))
     }
 
     /// Calls `visit` with each legal pick and its state. Different picks may give equal states.
@@ -78,7 +57,8 @@ impl Chains {
         mut visit: impl FnMut(&Picks, Tree),
     ) -> Result<(), TooManyStates> {
         let mut seen = 0;
-        self.enumerate(&self.cells(), &mut Picks::new(), &mut |picks| {
+        let mut picks = self.chains.iter().map(|(cell, chain)| (cell.clone(), chain.lower)).collect();
+        Open::of(self).for_each(&mut picks, &mut |picks| {
             seen += 1;
             if seen > states_max {
                 return Err(TooManyStates { states_max });
@@ -86,25 +66,6 @@ impl Chains {
             visit(picks, self.tree(picks));
             Ok(())
         })
-    }
-
-    fn enumerate(
-        &self,
-        cells: &[(Cell, usize, usize)],
-        picks: &mut Picks,
-        visit: &mut impl FnMut(&Picks) -> Result<(), TooManyStates>,
-    ) -> Result<(), TooManyStates> {
-        let Some(((cell, oldest, newest), rest)) = cells.split_first() else {
-            return visit(picks);
-        };
-        for pick in *oldest..=*newest {
-            picks.insert(cell.clone(), pick);
-            if self.keeps_rules(picks) {
-                self.enumerate(rest, picks, visit)?;
-            }
-        }
-        picks.remove(cell);
-        Ok(())
     }
 
     /// Every state that the crash may leave, each once. `states_max` bounds the number of legal picks.
@@ -125,28 +86,19 @@ impl Chains {
             let pick = partial.get(&cell).copied().unwrap_or(free);
             picks.insert(cell, pick);
         }
-        // Each round moves a cell one way only, so this ends.
-        while let Some((cell, pick)) = self.repair(&picks, partial, fill) {
-            picks.insert(cell, pick);
+        // Each repair moves a cell one way only, so this ends. Later calls imply earlier ones: going through
+        // the rules in this order leaves little to a second round.
+        let mut moved = true;
+        while moved {
+            moved = match fill {
+                Fill::Oldest => {
+                    self.rules.iter().rev().fold(false, |m, r| raise(r, &mut picks, partial) || m)
+                }
+                Fill::Newest => self.rules.iter().fold(false, |m, r| lower(r, &mut picks, partial) || m),
+            };
         }
         let known = partial.keys().all(|cell| picks.contains_key(cell));
         (known && self.is_legal(&picks)).then_some(picks)
-    }
-
-    /// A cell that `partial` leaves open and that a broken rule moves: up from the oldest, down from the
-    /// newest.
-    fn repair(&self, picks: &Picks, partial: &Picks, fill: Fill) -> Option<(Cell, usize)> {
-        self.rules.iter().find_map(|rule| {
-            let (pick, then) = (*picks.get(&rule.cell)?, *picks.get(&rule.then)?);
-            if pick < rule.at_least || then >= rule.then_at_least {
-                return None;
-            }
-            let (cell, to) = match fill {
-                Fill::Oldest => (&rule.then, rule.then_at_least),
-                Fill::Newest => (&rule.cell, rule.at_least - 1),
-            };
-            (!partial.contains_key(cell)).then(|| (cell.clone(), to))
-        })
     }
 
     /// The state in which exactly these versions survived. Cells that `picks` does not name show what was
@@ -163,14 +115,19 @@ impl Chains {
         for dir in &self.dirs {
             base.dirs.entry(*dir).or_default();
         }
-        for ((dir, name), chain) in &self.names {
-            let pick = pick_of(picks, &Cell::Name { dir: *dir, name: name.clone() });
-            if let Some(inode) = chain.versions.get(pick).copied().flatten() {
-                base.dirs.entry(*dir).or_default().insert(name.clone(), inode);
+        for (cell, chain) in &self.chains {
+            let pick = pick_of(picks, cell);
+            match cell {
+                Cell::Name { dir, name } => {
+                    if let Some(inode) = chain.inode(pick) {
+                        base.dirs.entry(*dir).or_default().insert(name.clone(), inode);
+                    }
+                }
+                Cell::Size { inode } => {
+                    base.files.insert(*inode, self.content(picks, *inode).to_vec());
+                }
+                Cell::Sector { .. } => {}
             }
-        }
-        for inode in self.sizes.keys() {
-            base.files.insert(*inode, self.content(picks, *inode).to_vec());
         }
         base
     }
@@ -182,12 +139,10 @@ impl Chains {
         above: &mut Vec<Inode>,
         nodes: &mut BTreeMap<String, TreeNode>,
     ) {
-        let dir = above.last().copied().unwrap_or(ROOT);
-        for ((_, name), chain) in self.names.iter().filter(|((d, _), _)| *d == dir) {
-            let pick = pick_of(picks, &Cell::Name { dir, name: name.clone() });
-            let Some(inode) = chain.versions.get(pick).copied().flatten() else {
-                continue;
-            };
+        let here = above.last().copied().unwrap_or(ROOT);
+        for (cell, chain) in &self.chains {
+            let Cell::Name { dir, name } = cell else { continue };
+            let Some(inode) = chain.inode(pick_of(picks, cell)).filter(|_| *dir == here) else { continue };
             let path = format!("{prefix}{name}");
             if !self.dirs.contains(&inode) {
                 nodes.insert(path, TreeNode::File { content: self.content(picks, inode), id: inode.0 });
@@ -201,19 +156,45 @@ impl Chains {
     }
 
     fn content(&self, picks: &Picks, inode: Inode) -> Arc<Vec<u8>> {
-        let size = pick_of(picks, &Cell::Size { inode });
-        let size = self.sizes_of(inode).get(size).copied().unwrap_or(0);
-        let mut content = vec![0; size as usize];
-        for (&(_, index), chain) in self.sectors.range((inode, 0)..(inode, size.div_ceil(SECTOR_LEN))) {
-            let start = (index * SECTOR_LEN) as usize;
-            let len = (size as usize - start).min(SECTOR_LEN as usize);
-            let pick = pick_of(picks, &Cell::Sector { inode, index });
-            if let Some(sector) = chain.versions.get(pick) {
-                content[start..start + len].copy_from_slice(&sector[..len]);
+        let cell = Cell::Size { inode };
+        let size = self.chains.get(&cell).and_then(|chain| chain.size(pick_of(picks, &cell))).unwrap_or(0);
+        let mut content = self.files.get(&inode).cloned().unwrap_or_default();
+        content.resize(size as usize, 0);
+        for (cell, _) in self.pieces(inode, 0..size.div_ceil(self.unit)) {
+            let (Cell::Sector { index, .. }, Some(chain)) = (&cell, self.chains.get(&cell)) else { continue };
+            if let Some(Value::Data(piece)) = chain.versions.get(pick_of(picks, &cell)) {
+                let start = (index * self.unit) as usize;
+                let len = (size as usize - start).min(piece.len());
+                content[start..start + len].copy_from_slice(&piece[..len]);
             }
         }
         Arc::new(content)
     }
+}
+
+fn is_broken(rule: &Rule, picks: &Picks) -> bool {
+    match (picks.get(&rule.cell), picks.get(&rule.then)) {
+        (Some(&pick), Some(&then)) => rule.holds && pick >= rule.at_least && then < rule.then_at_least,
+        _ => false,
+    }
+}
+
+/// Mends a broken rule upwards, unless `partial` forbids it.
+fn raise(rule: &Rule, picks: &mut Picks, partial: &Picks) -> bool {
+    let mends = is_broken(rule, picks) && !partial.contains_key(&rule.then);
+    if mends {
+        picks.insert(rule.then.clone(), rule.then_at_least);
+    }
+    mends
+}
+
+/// Mends a broken rule downwards, unless `partial` forbids it.
+fn lower(rule: &Rule, picks: &mut Picks, partial: &Picks) -> bool {
+    let mends = is_broken(rule, picks) && !partial.contains_key(&rule.cell);
+    if mends {
+        picks.insert(rule.cell.clone(), rule.at_least - 1);
+    }
+    mends
 }
 
 fn pick_of(picks: &Picks, cell: &Cell) -> usize {

@@ -3,6 +3,8 @@
 
 #![allow(dead_code)]
 
+pub mod models;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -221,8 +223,8 @@ impl Toy {
 }
 
 /// Settings that exhaust small cases.
-pub fn settings(depth: u32) -> Settings {
-    Settings { depth, jobs: 1, cap: u64::MAX, limit: u64::MAX, ..Settings::new("test", Model::posix()) }
+pub fn settings(model: Model, depth: u32) -> Settings {
+    Settings { depth, jobs: 1, cap: u64::MAX, limit: u64::MAX, ..Settings::new("test", model) }
 }
 
 /// Steps from operations.

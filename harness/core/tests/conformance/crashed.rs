@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use unplug::disk::{Chooser, CrashedLayer, Finished, Policy, Rules, Scratch, SimDisk, World};
+use unplug::disk::{Chooser, CrashedLayer, Finished, Policy, Scratch, SimDisk, World};
 use unplug::materialise::{Base, trees_at};
 use unplug::model::{Model, Persisted};
 use unplug::plain::MemFs;
@@ -21,6 +21,7 @@ use unplug::trace::{EventKind, Pos, Trace};
 use unplug_vfs::{OpenOptions, Vfs};
 
 use crate::calls::*;
+use crate::models::models;
 use crate::read_everything;
 
 /// Cases with more states than this at one crash, or in all, are left out.
@@ -81,17 +82,18 @@ fn explore<T>(world: &Arc<World>, process: impl Fn(&SimDisk) -> T, mut each: imp
 }
 
 /// The disk that the power failing before event `at` leaves.
-fn crash(world: &World, finished: Finished, at: Pos) -> Arc<World> {
-    let persisted = Arc::new(Persisted::new(&Model::posix(), &finished.recording));
+fn crash(world: &World, finished: Finished, at: Pos, model: &Model) -> Arc<World> {
+    let persisted = Arc::new(Persisted::new(model, &finished.recording));
     let layer = CrashedLayer { recording: Arc::new(finished.recording), persisted, at };
     Arc::new(world.crash(layer, &finished.decided))
 }
 
 /// `setup` and the first calls on a new disk, the crash at `at`, all on the lazy disk.
-fn crashed(steps: &[Step], at: Pos) -> Arc<World> {
-    let disk = SimDisk::empty();
+fn crashed(steps: &[Step], at: Pos, model: &Model) -> Arc<World> {
+    let world = Arc::new(World::empty(model.rules()));
+    let disk = SimDisk::new(Arc::clone(&world), Chooser::default(), u64::MAX, Scratch::default());
     run(&disk, steps);
-    crash(&World::empty(Rules::default()), disk.finish(), at)
+    crash(&world, disk.finish(), at, model)
 }
 
 /// The record of the same calls on the plain file system.
@@ -186,15 +188,16 @@ proptest! {
         before in calls(5),
         share in 0.0..=1.0,
         after in calls(4),
+        model in models(),
     ) {
         let before = [setup(), before].concat();
         let at = position(&setup(), &before, share);
-        let trees = trees_at(&Base::empty(), &plain_trace(&before), at, STATES_MAX);
+        let trees = trees_at(&Base::empty(), &plain_trace(&before), at, &model, STATES_MAX);
         prop_assume!(trees.is_ok());
         let process = |fs: &dyn Vfs| [run(fs, &after), found(fs)].concat();
         let brute = trees.unwrap().iter().map(|tree| process(&MemFs::from_tree(tree))).collect();
         let mut lazy = BTreeSet::new();
-        explore(&crashed(&before, at), |disk| process(disk), |outcome, _| {
+        explore(&crashed(&before, at, &model), |disk| process(disk), |outcome, _| {
             lazy.insert(outcome);
         });
         compare(&lazy, &brute)?;
@@ -205,19 +208,20 @@ proptest! {
         before in calls(3),
         between in calls(3),
         after in calls(2),
+        model in models(),
     ) {
         let before = [setup(), before].concat();
         let first = plain_trace(&before);
         let process = |fs: &dyn Vfs| [run(fs, &after), found(fs)].concat();
 
-        let trees = trees_at(&Base::empty(), &first, first.end(), STATES_MAX);
+        let trees = trees_at(&Base::empty(), &first, first.end(), &model, STATES_MAX);
         prop_assume!(trees.is_ok());
         let mut brute = BTreeSet::new();
         for tree in trees.unwrap() {
             let fs = MemFs::recording_from_tree(&tree);
             let told = run(&fs, &between);
             let second = fs.take_trace();
-            let trees = trees_at(&Base::from_tree(&tree), &second, second.end(), STATES_MAX);
+            let trees = trees_at(&Base::from_tree(&tree), &second, second.end(), &model, STATES_MAX);
             prop_assume!(trees.is_ok());
             for tree in trees.unwrap() {
                 brute.insert([told.clone(), process(&MemFs::from_tree(&tree))].concat());
@@ -226,10 +230,10 @@ proptest! {
         }
 
         let mut lazy = BTreeSet::new();
-        let world = crashed(&before, first.end());
+        let world = crashed(&before, first.end(), &model);
         explore(&world, |disk| run(disk, &between), |told, finished| {
             let end = finished.recording.trace.end();
-            let again = crash(&world, finished, end);
+            let again = crash(&world, finished, end, &model);
             explore(&again, |disk| process(disk), |outcome, _| {
                 lazy.insert([told.clone(), outcome].concat());
             });

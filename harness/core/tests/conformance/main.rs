@@ -10,6 +10,8 @@
 
 mod calls;
 mod crashed;
+#[path = "../common/models.rs"]
+mod models;
 mod random;
 mod scripts;
 

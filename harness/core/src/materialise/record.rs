@@ -1,0 +1,392 @@
+//! From a record of calls to version chains: the rules of the models, call by call.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::chains::{Chains, Rule, Value, Version, piece};
+use super::{Base, Cell, PAGE_LEN, SECTOR_LEN, garbage};
+use crate::model::{Append, Model, Order, Rename, SizeImplies, TornSide, Unwritten};
+use crate::trace::{Call, EventKind, Inode, Name, Pos, Trace};
+
+/// What the calls before a crash made. Later calls matter too: what they take back need not hold before.
+pub(super) fn chains(base: &Base, trace: &Trace, crash: Pos, model: &Model) -> Chains {
+    let unit = u64::from(model.torn_unit).min(SECTOR_LEN);
+    let chains = Chains::durable(base, unit);
+    let mut record = Record {
+        model,
+        chains,
+        cache: base.files.clone(),
+        removed: None,
+        ordered: Vec::new(),
+        renames: Vec::new(),
+        pages: Vec::new(),
+    };
+    let mut crashed = None;
+    for (pos, event) in (0..).zip(&trace.events) {
+        if pos == crash {
+            crashed = Some(record.chains.clone());
+        }
+        if let EventKind::Call(call) = &event.kind {
+            record.apply(pos, call, trace);
+        }
+    }
+    let mut crashed = crashed.unwrap_or_else(|| record.chains.clone());
+    for (rule, later) in crashed.rules.iter_mut().zip(&record.chains.rules) {
+        rule.holds = later.holds;
+    }
+    crashed
+}
+
+pub(super) struct Record<'a> {
+    pub model: &'a Model,
+    pub chains: Chains,
+    /// The files as a running process sees them.
+    cache: BTreeMap<Inode, Vec<u8>>,
+    /// What the file that lost a name last held then.
+    removed: Option<Vec<u8>>,
+    /// The last element of the ordered class.
+    pub ordered: Vec<Version>,
+    /// The rules that renames made, by number, with their events.
+    renames: Vec<(Pos, usize)>,
+    /// The rules that tie sizes to the pages they end in, by number, with the pages.
+    pages: Vec<(u64, usize)>,
+}
+
+impl Record<'_> {
+    fn apply(&mut self, pos: Pos, call: &Call, trace: &Trace) {
+        match call {
+            Call::Create { dir, name, inode } => {
+                self.name(pos, *dir, name, Some(*inode));
+                self.chains.create_file(*inode);
+                self.cache.insert(*inode, Vec::new());
+            }
+            Call::CreateDir { dir, name, inode } => {
+                self.name(pos, *dir, name, Some(*inode));
+                self.chains.dirs.insert(*inode);
+            }
+            Call::Link { dir, name, inode } => self.name(pos, *dir, name, Some(*inode)),
+            Call::Remove { dir, name, inode } => {
+                self.keep_removed(*inode);
+                self.name(pos, *dir, name, None);
+            }
+            Call::RemoveDir { dir, name, .. } => self.name(pos, *dir, name, None),
+            Call::Rename { from_dir, from, to_dir, to, inode } => {
+                self.rename(pos, (*from_dir, from), (*to_dir, to), *inode);
+            }
+            Call::Exchange { a_dir, a, a_inode, b_dir, b, b_inode } => {
+                let names = [
+                    self.push_name(pos, *a_dir, a, Some(*b_inode)),
+                    self.push_name(pos, *b_dir, b, Some(*a_inode)),
+                ];
+                if self.rename_between(*a_dir, *b_dir) == Rename::Atomic {
+                    self.tie_names(pos, |record| record.together(&names));
+                }
+                self.directory_operation(names.into());
+            }
+            Call::Write { inode, offset, data } => self.write(pos, *inode, *offset, trace.bytes(*data)),
+            Call::SetLen { inode, len } => self.set_len(pos, *inode, *len),
+            Call::Allocate { inode, offset, len } => {
+                if offset + len > self.len(*inode) {
+                    self.set_len(pos, *inode, offset + len);
+                }
+            }
+            Call::ZeroRange { inode, offset, len, keep_size } => {
+                let end = offset + len;
+                if end > self.len(*inode) && !keep_size {
+                    self.set_len(pos, *inode, end);
+                }
+                self.zero(pos, *inode, *offset, end);
+            }
+            Call::SyncFile { inode, data_only } => self.sync_file(*inode, *data_only),
+            Call::SyncDir { dir } => self.sync_dir(*dir),
+            Call::SyncAll => self.sync_all(),
+        }
+    }
+
+    fn len(&self, inode: Inode) -> u64 {
+        self.cache.get(&inode).map_or(0, |content| content.len() as u64)
+    }
+
+    /// One more element of the ordered class: each version implies all of the element before.
+    fn in_order(&mut self, element: Vec<Version>) {
+        if element.is_empty() {
+            return;
+        }
+        for version in &element {
+            for earlier in &self.ordered {
+                self.chains.imply(version, earlier);
+            }
+        }
+        self.ordered = element;
+    }
+
+    /// Versions that survive all or none.
+    fn together(&mut self, versions: &[Version]) {
+        for version in versions {
+            for other in versions {
+                self.chains.imply(version, other);
+            }
+        }
+    }
+
+    // Names.
+
+    /// Where names are free, their latest state is what counts: a name that changes again is no longer tied
+    /// to the other one of an earlier rename.
+    fn push_name(&mut self, pos: Pos, dir: Inode, name: &Name, refers_to: Option<Inode>) -> Version {
+        let cell = Cell::Name { dir, name: name.clone() };
+        if self.model.directory_operations == Order::Free {
+            for &(made, rule) in &self.renames {
+                let Rule { cell: from, then, .. } = &self.chains.rules[rule];
+                if made < pos && (*from == cell || *then == cell) {
+                    self.chains.take_back(rule);
+                }
+            }
+        }
+        self.chains.push(pos, cell, Value::Name(refers_to))
+    }
+
+    /// Remembers the rules that `make` makes.
+    fn tie_names(&mut self, pos: Pos, make: impl FnOnce(&mut Self)) {
+        let first = self.chains.rules.len();
+        make(self);
+        self.renames.extend((first..self.chains.rules.len()).map(|rule| (pos, rule)));
+    }
+
+    fn name(&mut self, pos: Pos, dir: Inode, name: &Name, refers_to: Option<Inode>) {
+        let version = self.push_name(pos, dir, name, refers_to);
+        self.directory_operation(vec![version]);
+    }
+
+    fn directory_operation(&mut self, versions: Vec<Version>) {
+        if self.model.directory_operations == Order::InOrder {
+            self.in_order(versions);
+        }
+    }
+
+    fn rename_between(&self, a_dir: Inode, b_dir: Inode) -> Rename {
+        if a_dir == b_dir { self.model.rename_within_directory } else { self.model.rename_across_directories }
+    }
+
+    fn rename(&mut self, pos: Pos, from: (Inode, &Name), to: (Inode, &Name), inode: Inode) {
+        let target = Cell::Name { dir: to.0, name: to.1.clone() };
+        let replaced = self.chains.chains.get(&target).and_then(|chain| chain.inode(chain.newest()));
+        if let Some(replaced) = replaced {
+            self.keep_removed(replaced);
+        }
+        let how = self.rename_between(from.0, to.0);
+        let mut versions = Vec::new();
+        if how == Rename::Steps && replaced.is_some() {
+            versions.push(self.push_name(pos, to.0, to.1, None));
+        }
+        let gone = self.push_name(pos, from.0, from.1, None);
+        let there = self.push_name(pos, to.0, to.1, Some(inode));
+        self.tie_names(pos, |record| match how {
+            Rename::Atomic => record.together(&[gone.clone(), there.clone()]),
+            Rename::NewBeforeOld => record.chains.imply(&gone, &there),
+            Rename::Steps => {}
+        });
+        versions.extend([gone, there]);
+        self.directory_operation(versions);
+    }
+
+    fn keep_removed(&mut self, inode: Inode) {
+        if let Some(content) = self.cache.get(&inode) {
+            self.removed = Some(content.clone());
+        }
+    }
+
+    // Content.
+
+    fn write(&mut self, pos: Pos, inode: Inode, offset: u64, data: &[u8]) {
+        if data.is_empty() {
+            return;
+        }
+        let unit = self.chains.unit;
+        let old_len = self.len(inode);
+        let end = offset + data.len() as u64;
+        let content = self.cache.entry(inode).or_default();
+        content.resize(old_len.max(end) as usize, 0);
+        content[offset as usize..end as usize].copy_from_slice(data);
+        let content = content.clone();
+
+        for sector in offset / SECTOR_LEN..=(end - 1) / SECTOR_LEN {
+            self.garbage(pos, inode, sector);
+        }
+        let mut written = Vec::new();
+        for index in offset / unit..=(end - 1) / unit {
+            let cell = Cell::Sector { inode, index };
+            written.push(self.chains.push(pos, cell, Value::Data(piece(&content, index, unit))));
+        }
+        self.changed(inode, &written);
+
+        let boundaries = (offset / PAGE_LEN + 1..).map(|page| page * PAGE_LEN);
+        let sizes = boundaries.take_while(|&boundary| boundary < end).chain([end]);
+        for size in sizes.filter(|&size| size > old_len).collect::<Vec<_>>() {
+            self.grow(pos, inode, (old_len, size), &written);
+        }
+    }
+
+    /// A sector that was never durable may hold anything when it is first given a place.
+    fn garbage(&mut self, pos: Pos, inode: Inode, sector: u64) {
+        let per_sector = SECTOR_LEN / self.chains.unit;
+        let pieces = sector * per_sector..(sector + 1) * per_sector;
+        let durable_len = self.chains.files.get(&inode).map_or(0, |content| content.len() as u64);
+        let fresh =
+            sector * SECTOR_LEN >= durable_len && self.chains.pieces(inode, pieces.clone()).is_empty();
+        if self.model.unwritten == Unwritten::Garbage && fresh {
+            let mut versions = Vec::new();
+            for index in pieces {
+                let garbage = garbage::garbage(self.removed.as_deref(), index, self.chains.unit);
+                versions.push(self.chains.push(pos, Cell::Sector { inode, index }, Value::Data(garbage)));
+            }
+            self.together(&versions);
+        }
+    }
+
+    /// What must survive with what a call made of some pieces.
+    fn changed(&mut self, inode: Inode, changed: &[Version]) {
+        for version in changed {
+            let number = number_of(version);
+            for with in self.whole_page(number).chain(self.torn_side(number)) {
+                for other in self.chains.pieces(inode, with..with + 1) {
+                    self.chains.imply(version, &other);
+                }
+            }
+        }
+        if self.model.data == Order::InOrder {
+            let sector_of = |version: &Version| number_of(version) * self.chains.unit / SECTOR_LEN;
+            let by_sector = changed.chunk_by(|a, b| sector_of(a) == sector_of(b));
+            for sector in by_sector.map(<[Version]>::to_vec).collect::<Vec<_>>() {
+                self.in_order(sector);
+            }
+        }
+    }
+
+    /// Where pages are not torn: all pieces of a piece's page.
+    fn whole_page(&self, number: u64) -> Range<u64> {
+        let per_page = PAGE_LEN / self.chains.unit;
+        let first = number / per_page * per_page;
+        if u64::from(self.model.torn_unit) < PAGE_LEN { 0..0 } else { first..first + per_page }
+    }
+
+    /// Where sectors are torn: the piece's neighbour in its sector, on the side that survives.
+    fn torn_side(&self, number: u64) -> Option<u64> {
+        let per_sector = SECTOR_LEN / self.chains.unit;
+        let neighbour = match self.model.torn_side {
+            TornSide::Left => number.checked_sub(1)?,
+            TornSide::Right => number + 1,
+        };
+        (neighbour / per_sector == number / per_sector).then_some(neighbour)
+    }
+
+    // Sizes.
+
+    /// Pages are written back in any order, and each takes the size along: a size in another page needs no
+    /// longer what an earlier size needed of its own.
+    fn push_size(&mut self, pos: Pos, inode: Inode, len: u64) -> Version {
+        let cell = Cell::Size { inode };
+        for &(page, rule) in &self.pages {
+            if self.chains.rules[rule].cell == cell && page != page_of(len) {
+                self.chains.take_back(rule);
+            }
+        }
+        self.chains.push(pos, cell, Value::Size(len))
+    }
+
+    /// The file grew from a length to another, by a write that put `written` there or without one.
+    fn grow(&mut self, pos: Pos, inode: Inode, (old_len, len): (u64, u64), written: &[Version]) {
+        let Append { size: order, size_implies } = self.append_rule(inode, old_len, len);
+        let size = self.push_size(pos, inode, len);
+        let unit = self.chains.unit;
+        let first_rule = self.chains.rules.len();
+        let from = match size_implies {
+            SizeImplies::Nothing => len,
+            SizeImplies::ItsPage => page_of(len) * PAGE_LEN,
+            SizeImplies::ItsData => 0,
+        };
+        for version in written {
+            if (from..len).contains(&(number_of(version) * unit)) {
+                self.chains.imply(&size, version);
+            }
+        }
+        if size_implies == SizeImplies::ItsPage {
+            self.pages.extend((first_rule..self.chains.rules.len()).map(|rule| (page_of(len), rule)));
+        }
+        if order == Order::InOrder {
+            self.in_order(vec![size]);
+        }
+    }
+
+    /// Which rule a growth follows: of the last block, if it stays in that and a sync had reached the block.
+    fn append_rule(&self, inode: Inode, old_len: u64, len: u64) -> Append {
+        let block = old_len / PAGE_LEN * PAGE_LEN;
+        let synced = self.chains.chains.get(&Cell::Size { inode }).filter(|chain| chain.lower > 0);
+        let synced = synced.and_then(|chain| chain.size(chain.lower)).unwrap_or(0);
+        if old_len > block && len <= block + PAGE_LEN && synced > block {
+            self.model.append_in_block
+        } else {
+            self.model.append_new_block
+        }
+    }
+
+    fn set_len(&mut self, pos: Pos, inode: Inode, len: u64) {
+        let old_len = self.len(inode);
+        if len > old_len {
+            self.cache.entry(inode).or_default().resize(len as usize, 0);
+            self.grow(pos, inode, (old_len, len), &[]);
+        } else if len < old_len {
+            self.shrink(pos, inode, len);
+        }
+    }
+
+    fn shrink(&mut self, pos: Pos, inode: Inode, len: u64) {
+        let unit = self.chains.unit;
+        let zeroed = self.zero(pos, inode, len, u64::MAX);
+        self.cache.entry(inode).or_default().truncate(len as usize);
+        let size = self.push_size(pos, inode, len);
+        if self.model.shrink == Order::InOrder {
+            let behind = len.next_multiple_of(PAGE_LEN);
+            for version in zeroed.iter().filter(|version| number_of(version) * unit >= behind) {
+                self.together(&[size.clone(), version.clone()]);
+            }
+            self.in_order(vec![size]);
+        }
+    }
+
+    /// Zeroes a range of bytes, in each piece that ever held something.
+    fn zero(&mut self, pos: Pos, inode: Inode, start: u64, end: u64) -> Vec<Version> {
+        let unit = self.chains.unit;
+        let content = self.cache.entry(inode).or_default();
+        let len = content.len() as u64;
+        content[start.min(len) as usize..end.min(len) as usize].fill(0);
+        let content = content.clone();
+
+        let numbers = start / unit..end.div_ceil(unit);
+        let durable_len = self.chains.files.get(&inode).map_or(0, |content| content.len() as u64);
+        let mut held: Vec<u64> = self.chains.pieces(inode, numbers.clone()).iter().map(number_of).collect();
+        held.extend(numbers.start..numbers.end.min(durable_len.div_ceil(unit)));
+        held.sort_unstable();
+        held.dedup();
+        let push = |index| {
+            let cell = Cell::Sector { inode, index };
+            self.chains.push(pos, cell, Value::Data(piece(&content, index, unit)))
+        };
+        let zeroed: Vec<Version> = held.into_iter().map(push).collect();
+        self.changed(inode, &zeroed);
+        zeroed
+    }
+}
+
+/// The page that a file of this size ends in.
+fn page_of(len: u64) -> u64 {
+    (len.max(1) - 1) / PAGE_LEN
+}
+
+/// The number of a piece within its file.
+fn number_of((cell, _): &Version) -> u64 {
+    match cell {
+        Cell::Sector { index, .. } => *index,
+        Cell::Name { .. } | Cell::Size { .. } => 0,
+    }
+}
