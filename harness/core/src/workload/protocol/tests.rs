@@ -192,7 +192,7 @@ fn the_lazy_disk_leaves_a_protocol_what_brute_force_leaves_it() {
         let lines: Vec<String> = ops.lines().map(str::to_string).collect();
         let steps = explore::parse_workload(&protocol, &lines).unwrap();
         let lazy = explore::outcomes(&protocol, &steps, &Settings::new("test", Model::posix()));
-        let brute = crate::materialise::brute_force(&protocol, &steps, 1, 20_000).unwrap();
+        let brute = crate::materialise::brute_force(&protocol, &steps, &Model::posix(), 1, 20_000).unwrap();
         let missing: Vec<_> = brute.iter().filter(|outcome| !lazy.contains(outcome)).collect();
         let extra: Vec<_> = lazy.iter().filter(|outcome| !brute.contains(outcome)).collect();
         assert!(missing.is_empty() && extra.is_empty(), "missed {missing:#?}\nnot legal {extra:#?}");
