@@ -35,15 +35,16 @@ fn suite() -> impl Iterator<Item = (Scenario, &'static str)> {
     SCENARIOS.iter().map(|(name, text)| (Scenario::parse(name, text).unwrap(), *text))
 }
 
-/// A scenario that is declared violated, its text, and what its run reported.
+/// A scenario of the engine that is declared violated, its text, and what its run reported.
 type Reported = (Scenario, &'static str, Vec<Violation>);
 
 /// One run of all of them, for all tests.
 fn reported() -> &'static [Reported] {
     static REPORTED: OnceLock<Vec<Reported>> = OnceLock::new();
     REPORTED.get_or_init(|| {
+        let posix = ("posix".to_string(), Verdict::Violated);
         let violated: Vec<_> =
-            suite().filter(|(s, _)| s.models.contains(&("posix".to_string(), Verdict::Violated))).collect();
+            suite().filter(|(s, _)| s.subject == "engine" && s.models.contains(&posix)).collect();
         let names = violated.iter().map(|(scenario, _)| scenario.name.as_str());
         let args: Vec<&str> = ["run", "-q", "--json", "-"].into_iter().chain(names).collect();
         let (code, json) = unplug(&args);
@@ -202,6 +203,8 @@ impl Promises {
             let history = History::new(engine, initial, steps, &outcomes, &recording.trace, from);
             layers.push(Promised { history, recovered_at, at: crash.at });
             let persisted = Arc::new(Persisted::new(&model, &recording));
+            let end = recording.trace.end();
+            assert!(crash.at == end || persisted.barriers().contains(&crash.at), "not the same calls");
             let layer = CrashedLayer { recording, persisted, at: crash.at };
             world = Arc::new(world.crash(layer, &[]));
             chooser = Chooser::default();
@@ -218,6 +221,7 @@ impl Promises {
                 continue;
             }
             let windows = layer.history.windows(at, at);
+            assert!(!windows.is_empty());
             return windows
                 .iter()
                 .any(|w| (w.durable..=w.issued).any(|i| layer.history.allows(engine, i, state)));
