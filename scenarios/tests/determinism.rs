@@ -27,7 +27,11 @@ fn report(jobs: &str) -> (Option<i32>, RunReport) {
 
 #[test]
 fn the_report_is_the_same_with_one_worker_thread_and_with_two() {
-    let (one, two) = (report("1"), report("2"));
+    let (one, two) = std::thread::scope(|scope| {
+        let one = scope.spawn(|| report("1"));
+        let two = report("2");
+        (one.join().unwrap(), two)
+    });
     assert_eq!(one.0, Some(0));
     assert_eq!(two.0, Some(0));
     assert_eq!(one.1.scenarios.len(), SCENARIOS.len() - 1);
