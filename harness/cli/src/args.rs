@@ -80,6 +80,9 @@ pub(crate) enum Command {
         /// The scenario's file, if it is not part of the suite
         #[arg(long, value_name = "FILE")]
         scenario: Option<PathBuf>,
+        /// The model's file, if it is not built in
+        #[arg(long, value_name = "FILE")]
+        model: Option<PathBuf>,
         /// Worker threads
         #[arg(long, value_name = "N", value_parser = at_least_one)]
         jobs: Option<usize>,

@@ -77,9 +77,14 @@ fn dispatch(registry: &Registry, arguments: &[OsString]) -> Result<u8, CliError>
         Some(Command::Replay { paths, json }) => {
             replay::replay(registry, paths, json.as_deref(), &cli.common)
         }
-        Some(Command::Repro { evidence, out, scenario, jobs }) => {
-            let request =
-                repro::Request { evidence, out: out.as_deref(), scenario: scenario.as_deref(), jobs: *jobs };
+        Some(Command::Repro { evidence, out, scenario, model, jobs }) => {
+            let request = repro::Request {
+                evidence,
+                out: out.as_deref(),
+                scenario: scenario.as_deref(),
+                model: model.as_deref(),
+                jobs: *jobs,
+            };
             repro::repro(registry, &request, &cli.common)
         }
         Some(Command::Observed { files, model, json, jobs }) => {

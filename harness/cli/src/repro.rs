@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use unplug::explore::Token;
+use unplug::model::Model;
 use unplug::plain::Tree;
 use unplug::report::RunReport;
 
@@ -20,6 +21,7 @@ pub(crate) struct Request<'a> {
     pub evidence: &'a str,
     pub out: Option<&'a Path>,
     pub scenario: Option<&'a Path>,
+    pub model: Option<&'a Path>,
     pub jobs: Option<usize>,
 }
 
@@ -92,6 +94,25 @@ fn prepare_dir(dir: &Path) -> Result<(), CliError> {
     }
 }
 
+/// The model that a token names: built in, or in the file given.
+fn model_of(token: &Token, file: Option<&Path>) -> Result<Model, CliError> {
+    let Some(file) = file else {
+        return Model::by_name(&token.model).ok_or_else(|| {
+            CliError::usage(format!(
+                "the token's model `{}` is not built in: give its file with --model",
+                token.model
+            ))
+        });
+    };
+    let model = model(&format!("./{}", file.display()).replace(".//", "/"))?;
+    if model.name == token.model {
+        return Ok(model);
+    }
+    let message =
+        format!("the token is for model `{}`, {} holds `{}`", token.model, file.display(), model.name);
+    Err(CliError::usage(message))
+}
+
 /// Shows one violation again; returns whether it is still there.
 fn show(
     registry: &Registry,
@@ -101,7 +122,8 @@ fn show(
     out: &mut Out,
 ) -> Result<bool, CliError> {
     let selected = select_for_token(registry, &token.scenario, request.scenario)?;
-    let mut settings = settings(&selected, &model(&token.model)?, token.seed, request.jobs);
+    let model = model_of(token, request.model)?;
+    let mut settings = settings(&selected, &model, token.seed, request.jobs);
     settings.depth = token.depth;
     let shown = selected.subject.reproduce(&selected.workload.lines, &settings, &token.evidence);
     let shown = shown.map_err(|e| CliError::usage(format!("{}: {}", token.scenario, e.message)))?;

@@ -35,6 +35,7 @@ pub(crate) fn settings(selected: &Selected, model: &Model, seed: u64, jobs: Opti
         scenario: selected.token_name(),
         model: model.clone(),
         depth: selected.scenario.depth,
+        kills: selected.scenario.kill,
         seed,
         jobs: jobs.unwrap_or_else(cores),
         cap: selected.scenario.cap.unwrap_or(CAP),

@@ -2,14 +2,19 @@
 
 use super::recording::{Recording, Rules};
 use super::{SizeFn, World};
-use crate::trace::{Call, EventKind, Inode};
+use crate::trace::{Call, EventKind, Inode, Pos};
 
 impl Recording {
     /// What this recording would be by other rules, for a process that began on `below`. A file's size before
     /// the process began is taken as unknown.
     pub fn replayed(&self, rules: Rules, below: &World) -> Recording {
+        self.replayed_until(rules, below, self.trace.end())
+    }
+
+    /// The same, of the events before `end` only.
+    pub fn replayed_until(&self, rules: Rules, below: &World, end: Pos) -> Recording {
         let mut copy = Recording::new(below.next_inode(), rules);
-        for event in &self.trace.events {
+        for event in &self.trace.events[..end as usize] {
             match &event.kind {
                 EventKind::Mark(mark) => drop(copy.mark(*mark)),
                 EventKind::Call(call) => {

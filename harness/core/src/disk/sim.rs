@@ -97,6 +97,21 @@ impl SimDisk {
     pub fn new(world: Arc<World>, chooser: Chooser, calls_max: u64, mut scratch: Scratch) -> SimDisk {
         let mut recording = scratch.recording.take().unwrap_or_default();
         recording.reset(world.next_inode(), world.rules);
+        SimDisk::on(world, recording, chooser, calls_max, scratch)
+    }
+
+    /// A process that goes on where one was killed: on the cache that `recording` left.
+    pub fn resume(world: Arc<World>, recording: Recording, calls_max: u64, scratch: Scratch) -> SimDisk {
+        SimDisk::on(world, recording, Chooser::default(), calls_max, scratch)
+    }
+
+    fn on(
+        world: Arc<World>,
+        recording: Recording,
+        chooser: Chooser,
+        calls_max: u64,
+        mut scratch: Scratch,
+    ) -> SimDisk {
         scratch.bounds.start(&world);
         let process = Process {
             world,

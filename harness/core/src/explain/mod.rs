@@ -19,21 +19,30 @@ pub struct Told {
 /// Updates shown per crash; those before them are counted.
 const UPDATES_SHOWN_MAX: usize = 16;
 
-/// Tells of the crashes of `world` at `positions`, given what was decided. `op_line` prints operation number
-/// `op` of a layer.
+/// Tells of the crashes of `world` at `positions`, given what was decided; `killed_at` is where in the first
+/// layer a process was killed whose successor went on. `op_line` prints operation number `op` of a process.
 pub fn tell(
     world: &World,
     decided: &[Narrowing],
     positions: &[Pos],
+    killed_at: Option<Pos>,
     op_line: &dyn Fn(usize, u32) -> String,
 ) -> Told {
     let mut bounds = world.final_bounds(decided);
     let mut told = Told { lines: Vec::new(), source: Vec::new() };
     let mut paths = Paths::default();
+    if let (Some(killed), Some(layer)) = (killed_at, world.layers.first()) {
+        let trace = &layer.recording.trace;
+        told.lines.push(format!("the process is killed {}", when(0, trace, killed, op_line)));
+        if positions == [killed] {
+            return told;
+        }
+    }
     for (index, (layer, at)) in world.layers.iter().zip(positions).enumerate() {
         let trace = &layer.recording.trace;
         let names = paths.clone().after(trace, *at);
-        told.lines.push(headline(index, world.layers.len(), trace, *at, &names, op_line));
+        let process = index + usize::from(killed_at.is_some());
+        told.lines.push(headline(process, world.layers.len(), trace, *at, &names, op_line));
         let updates = updates(world, index, layer, &mut bounds, *at, &mut paths);
         let hidden = updates.len().saturating_sub(UPDATES_SHOWN_MAX);
         if hidden > 0 {
@@ -70,8 +79,15 @@ fn headline(
         },
         None => "at the end".to_string(),
     };
-    let mut when =
-        if index == 0 { "while opening the store".to_string() } else { "during recovery".to_string() };
+    let when = when(index, trace, at, op_line);
+    let crash = if layers == 1 { "power loss".to_string() } else { format!("power loss {}", index + 1) };
+    format!("{crash} {when}, {before}")
+}
+
+/// Which operation of process number `index` was the last before `at`, in words.
+fn when(index: usize, trace: &Trace, at: Pos, op_line: &dyn Fn(usize, u32) -> String) -> String {
+    let opening = if index == 0 { "while opening the store" } else { "during recovery" };
+    let mut when = opening.to_string();
     for event in &trace.events[..at as usize] {
         match event.kind {
             EventKind::Mark(Mark::Issued { op }) => {
@@ -84,8 +100,7 @@ fn headline(
             EventKind::Call(_) => {}
         }
     }
-    let crash = if layers == 1 { "power loss".to_string() } else { format!("power loss {}", index + 1) };
-    format!("{crash} {when}, {before}")
+    when
 }
 
 /// What became of an update.

@@ -19,6 +19,8 @@ use crate::trace::{Mark, Pos};
 /// A crashed layer as the oracle sees it.
 #[derive(Clone)]
 pub struct Crashed<St> {
+    /// Which layer of the world it is. A process that was killed and the one that went on share a layer.
+    pub layer: usize,
     /// What the process did and was promised, after its recovery.
     pub history: Arc<History<St>>,
     /// Where its recovery was over; `None` for the workload itself.
@@ -54,6 +56,10 @@ pub struct Found<St> {
     pub crashes: Vec<CrashEvidence>,
     /// The crash position, in each layer, at which it is a violation.
     pub positions: Vec<Pos>,
+    /// Which entry of `stack` was promised something else, if that is what failed.
+    pub failing: Option<usize>,
+    /// Where a process was killed, if one was.
+    pub killed_at: Option<Pos>,
     /// Whether it showed in the aftermath of a recovery that was right.
     pub aftermath: bool,
     /// The oracle's view of the layers.
@@ -82,6 +88,8 @@ pub struct Explorer<'a, S: Subject> {
     pub index: usize,
     pub recoveries: u64,
     pub coverage: Coverage,
+    /// Where the process was killed whose successor is being crashed.
+    pub killed_at: Option<Pos>,
     /// Told of every recovery instead of judging it.
     pub observer: Option<Observer<'a, S::State>>,
     scratch: Scratch,
@@ -116,6 +124,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
             index: 0,
             recoveries: 0,
             coverage: Coverage::Exhausted,
+            killed_at: None,
             observer: None,
             scratch: Scratch::default(),
         }
@@ -123,8 +132,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
 
     /// Explores a crash point from scratch: all disks, then the aftermath on the newest and oldest of them.
     pub fn crash_point(&mut self, world: &Arc<World>, crashed: Crashed<S::State>) -> Walk<S::State> {
-        self.recoveries = 0;
-        self.coverage = Coverage::Exhausted;
+        self.start();
         let at = crashed.at;
         let mut stack = vec![crashed];
         let mut crashes = vec![CrashEvidence { at, choices: Vec::new() }];
@@ -140,7 +148,13 @@ impl<'a, S: Subject> Explorer<'a, S> {
         ControlFlow::Continue(())
     }
 
-    fn stopped(&mut self) -> bool {
+    pub(super) fn start(&mut self) {
+        self.recoveries = 0;
+        self.coverage = Coverage::Exhausted;
+        self.killed_at = None;
+    }
+
+    pub(super) fn stopped(&mut self) -> bool {
         let late = || self.settings.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let cancelled = || self.settings.cancel.as_ref().is_some_and(|c| c.load(Ordering::Relaxed));
         let over = self.recoveries >= self.settings.limit;
@@ -152,7 +166,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
     }
 
     /// Explores all disks that `world` may be: depth first over the answers to recovery's questions.
-    fn world(
+    pub(super) fn world(
         &mut self,
         world: &Arc<World>,
         stack: &mut Vec<Crashed<S::State>>,
@@ -201,9 +215,8 @@ impl<'a, S: Subject> Explorer<'a, S> {
         let mut leaf = self.run(world, chooser, nested);
         let state = if let Some(observer) = &mut self.observer {
             let decided = &leaf.finished.decided;
-            let earliest =
-                |(i, c): (usize, &Crashed<S::State>)| c.first.max(world.earliest_crash(i, decided));
-            let first: Vec<Pos> = stack.iter().enumerate().map(earliest).collect();
+            let earliest = |c: &Crashed<S::State>| c.first.max(world.earliest_crash(c.layer, decided));
+            let first: Vec<Pos> = stack.iter().map(earliest).collect();
             let state = if let End::State(state) = &leaf.end { Some(state) } else { None };
             observer(stack, &first, state);
             leaf.recovered_at.get_or_insert(leaf.finished.recording.trace.end());
@@ -228,7 +241,8 @@ impl<'a, S: Subject> Explorer<'a, S> {
                     let layer =
                         CrashedLayer { recording: recording.clone(), persisted: persisted.clone(), at };
                     let next = Arc::new(world.crash(layer, &finished.decided[..barrier.decided]));
-                    stack.push(Crashed { history: history.clone(), recovered_at, first, at });
+                    let (layer, history) = (world.layers.len(), history.clone());
+                    stack.push(Crashed { layer, history, recovered_at, first, at });
                     if let Some(last) = crashes.last_mut() {
                         last.choices = answers(&path[..asked]);
                     }
@@ -286,7 +300,8 @@ impl<'a, S: Subject> Explorer<'a, S> {
         match (verdict, &leaf.end) {
             (Ok(()), End::State(state)) => ControlFlow::Continue(state.clone()),
             (Ok(()), _) => unreachable!("a recovery without a state is never right"),
-            (Err((positions, failure)), _) => {
+            (Err(wrong), _) => {
+                let Wrong { positions, failing, failure } = wrong;
                 let mut crashes = crashes.to_vec();
                 if let Some(last) = crashes.last_mut() {
                     last.choices = answers(&leaf.finished.path);
@@ -297,6 +312,8 @@ impl<'a, S: Subject> Explorer<'a, S> {
                     decided: leaf.finished.decided.clone(),
                     crashes,
                     positions,
+                    failing,
+                    killed_at: self.killed_at,
                     aftermath: false,
                     stack: stack.to_vec(),
                 }))
@@ -335,7 +352,9 @@ impl<'a, S: Subject> Explorer<'a, S> {
             world: world.clone(),
             decided: finished.decided,
             crashes,
-            positions: stack.iter().map(|c| c.at).collect(),
+            positions: world.layers.iter().map(|layer| layer.at).collect(),
+            failing: None,
+            killed_at: self.killed_at,
             aftermath: true,
             stack: stack.to_vec(),
         }))
@@ -395,60 +414,80 @@ fn stop_failure(stop: &Stop) -> Failure {
     }
 }
 
-/// Whether what a recovery returned is right at every crash position that could have left its disk. If not:
-/// the position in each layer, and why.
+/// Why a recovery is not right.
+pub(super) struct Wrong {
+    /// The position in each layer at which it is not.
+    pub positions: Vec<Pos>,
+    /// Which entry of the stack was promised something else, if that is it.
+    pub failing: Option<usize>,
+    pub failure: Failure,
+}
+
+/// Whether what a recovery returned is right at every crash position that could have left its disk.
 pub(super) fn judge<S: Subject>(
     subject: &S,
     world: &World,
     stack: &[Crashed<S::State>],
     leaf: &Leaf<S::State>,
     epilogue: &[Step<S::Op>],
-) -> Result<(), (Vec<Pos>, Failure)> {
-    let latest = || stack.iter().map(|c| c.at).collect::<Vec<Pos>>();
+) -> Result<(), Wrong> {
+    let mut positions: Vec<Pos> = world.layers.iter().map(|layer| layer.at).collect();
+    let fails =
+        |positions: &[Pos], failure| Err(Wrong { positions: positions.to_vec(), failing: None, failure });
     if let Some(stop) = &leaf.finished.stop {
-        return Err((latest(), stop_failure(stop)));
+        return fails(&positions, stop_failure(stop));
     }
     let state = match &leaf.end {
         End::State(state) => state,
-        End::Panicked(message) => return Err((latest(), panicked(message))),
-        End::Failed(why) => {
-            let failure =
-                Failure { check: "liveness", summary: format!("after the crash {why}"), details: Vec::new() };
-            return Err((latest(), failure));
-        }
-        End::Stopped => {
-            let failure = Failure {
-                check: "hang",
-                summary: "recovery was ended from inside".to_string(),
-                details: Vec::new(),
-            };
-            return Err((latest(), failure));
-        }
+        other => return fails(&positions, end_failure(other)),
     };
-    let mut positions = latest();
     for (index, crashed) in stack.iter().enumerate().rev() {
-        let from = crashed.first.max(world.earliest_crash(index, &leaf.finished.decided));
+        let from = crashed.first.max(world.earliest_crash(crashed.layer, &leaf.finished.decided));
         if let Some(range) = crashed.own(from)
             && let Err((at, mut failure)) = epoch::check(subject, &crashed.history, state, range)
         {
-            if index > 0 {
+            if crashed.recovered_at.is_some() {
                 // A recovery had returned a state, and it did not stay.
                 failure.check = "stability";
                 failure.summary = format!("after recovery had returned: {}", failure.summary);
             }
-            positions[index] = at;
-            return Err((positions, failure));
+            positions[crashed.layer] = at;
+            return Err(Wrong { positions, failing: Some(index), failure });
         }
         if !crashed.reaches_below(from) {
             break;
         }
-        positions[index] = from;
+        positions[crashed.layer] = from;
     }
-    for (outcome, step) in leaf.outcomes.iter().zip(epilogue) {
-        if let (Outcome::Refused(why) | Outcome::Unknown(why), Step::Do(op)) = (outcome, step) {
-            let summary = format!("the recovered store does not take `{op}`: {why}");
-            return Err((latest(), Failure { check: "liveness", summary, details: Vec::new() }));
+    let latest: Vec<Pos> = world.layers.iter().map(|layer| layer.at).collect();
+    match refused(&leaf.outcomes, epilogue) {
+        Some(failure) => fails(&latest, failure),
+        None => Ok(()),
+    }
+}
+
+/// What is wrong with a recovery that returned no state.
+pub(super) fn end_failure<St>(end: &End<St>) -> Failure {
+    match end {
+        End::Panicked(message) => panicked(message),
+        End::Failed(why) => {
+            Failure { check: "liveness", summary: format!("after the crash {why}"), details: Vec::new() }
         }
+        End::State(_) | End::Stopped => Failure {
+            check: "hang",
+            summary: "recovery was ended from inside".to_string(),
+            details: Vec::new(),
+        },
     }
-    Ok(())
+}
+
+/// The first operation that a recovered store did not take.
+pub(super) fn refused<Op: std::fmt::Display>(outcomes: &[Outcome], steps: &[Step<Op>]) -> Option<Failure> {
+    outcomes.iter().zip(steps).find_map(|(outcome, step)| match (outcome, step) {
+        (Outcome::Refused(why) | Outcome::Unknown(why), Step::Do(op)) => {
+            let summary = format!("the recovered store does not take `{op}`: {why}");
+            Some(Failure { check: "liveness", summary, details: Vec::new() })
+        }
+        _ => None,
+    })
 }

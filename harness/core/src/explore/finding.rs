@@ -9,7 +9,7 @@ use super::crash_point::{Crashed, Explorer, Found, Walk, worth_crashing};
 use super::pool::{Prepared, fnv1a};
 use super::process::End;
 use super::token::CrashEvidence;
-use super::{Evidence, Reproduction, Settings, Step, Token};
+use super::{Evidence, Reproduction, Settings, Step, Token, kill_points};
 use crate::disk::{Chooser, CrashedLayer, Narrowing, World};
 use crate::explain;
 use crate::materialise::Fill;
@@ -56,6 +56,7 @@ pub(super) fn without_crash<S: Subject>(
         trace_fingerprint: fingerprint(&prepared.recording.trace),
         check: failure.check.to_string(),
         aftermath: false,
+        killed_at: None,
         crashes: Vec::new(),
     };
     Some(Violation {
@@ -90,7 +91,12 @@ pub(super) fn confirm<S: Subject>(
             None => "opening the store".to_string(),
         }
     };
-    let told = explain::tell(&found.world, &found.decided, &found.positions, &op_line);
+    let kind = match (found.killed_at, confirm::killed_only(found)) {
+        (None, _) => "power-loss",
+        (Some(_), true) => "kill",
+        (Some(_), false) => "kill-then-power-loss",
+    };
+    let told = explain::tell(&found.world, &found.decided, &found.positions, found.killed_at, &op_line);
     let mut story = told.lines;
     story.push(format!("{}: {}", found.failure.check, found.failure.summary));
     story.extend(found.failure.details.iter().map(|line| format!("  {line}")));
@@ -98,14 +104,15 @@ pub(super) fn confirm<S: Subject>(
         trace_fingerprint: fingerprint(&prepared.recording.trace),
         check: found.failure.check.to_string(),
         aftermath: found.aftermath,
+        killed_at: found.killed_at,
         crashes: found.crashes.clone(),
     };
     Ok(Violation {
         check: found.failure.check.to_string(),
-        kind: "power-loss".to_string(),
+        kind: kind.to_string(),
         fault: None,
         crash_point: found.positions.first().copied().unwrap_or(0),
-        depth: found.world.layers.len() as u32,
+        depth: (found.crashes.len() + usize::from(found.killed_at.is_some())) as u32,
         models: super::permit::permitting(&settings.model, found),
         signature: [found.failure.check]
             .into_iter()
@@ -150,7 +157,7 @@ pub(super) fn reproduce<S: Subject>(
     let prepared = Prepared::new(subject, steps, settings);
     let exact = fingerprint(&prepared.recording.trace) == evidence.trace_fingerprint;
     if exact {
-        if evidence.crashes.is_empty() {
+        if evidence.crashes.is_empty() && evidence.killed_at.is_none() {
             let violation = without_crash(subject, steps, settings, &prepared);
             return Reproduction { violation, exact, image: None };
         }
@@ -183,7 +190,12 @@ fn follow<S: Subject>(
 ) -> Option<Box<Found<S::State>>> {
     let violated = AtomicUsize::new(usize::MAX);
     let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &violated);
+    if let (Some(at), []) = (evidence.killed_at, &evidence.crashes[..]) {
+        let point = *kill_points(&prepared.recording.trace).iter().find(|point| point.at == at)?;
+        return explorer.resume(prepared, point).break_value();
+    }
     let (world, stack) = walk(&mut explorer, prepared, evidence)?;
+    explorer.killed_at = evidence.killed_at;
     let last = evidence.crashes.last()?;
     let mut chooser = Chooser::default();
     chooser.start_script(last.choices.clone());
@@ -207,6 +219,11 @@ fn walk<S: Subject>(
     evidence: &Evidence,
 ) -> Option<Walked<S::State>> {
     let first = evidence.crashes.first()?;
+    if let Some(at) = evidence.killed_at {
+        let point = *kill_points(&prepared.recording.trace).iter().find(|point| point.at == at)?;
+        let ControlFlow::Continue(successor) = explorer.resume(prepared, point) else { return None };
+        return successor.crashes().into_iter().find(|(world, _)| world.layers[0].at == first.at);
+    }
     let point = *prepared.points.iter().find(|point| point.at == first.at)?;
     let mut world = prepared.world(point);
     let mut stack = vec![prepared.crashed(point)];
@@ -227,12 +244,15 @@ fn last_image<S: Subject>(
     let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &violated);
     let (world, stack) = walk(&mut explorer, prepared, evidence)?;
     let decided: Vec<Narrowing> = Vec::new();
+    let positions = world.layers.iter().map(|layer| layer.at).collect();
     let found = Found {
         failure: Failure { check: "epoch", summary: String::new(), details: Vec::new() },
         world,
         decided,
         crashes: Vec::new(),
-        positions: stack.iter().map(|c| c.at).collect(),
+        positions,
+        failing: None,
+        killed_at: evidence.killed_at,
         aftermath: false,
         stack,
     };
@@ -276,7 +296,8 @@ impl<S: Subject> Explorer<'_, S> {
                 let layer = CrashedLayer { recording, persisted, at: barrier.at };
                 let world = world.crash(layer, &leaf.finished.decided[..barrier.decided]);
                 let (history, recovered_at) = (Arc::new(history), leaf.recovered_at);
-                stack.push(Crashed { history, recovered_at, first, at: barrier.at });
+                let at = barrier.at;
+                stack.push(Crashed { layer: world.layers.len() - 1, history, recovered_at, first, at });
                 return Some((Arc::new(world), stack));
             }
             first = barrier.at + 1;

@@ -3,6 +3,7 @@
 mod confirm;
 mod crash_point;
 mod finding;
+mod kill;
 mod outcomes;
 mod permit;
 mod points;
@@ -20,7 +21,7 @@ use crate::plain::Tree;
 use crate::report::{Shard, Violation};
 use crate::subject::{LineError, Subject};
 pub use outcomes::{Outcome, outcomes};
-pub use points::{CrashPoint, crash_points};
+pub use points::{CrashKind, CrashPoint, crash_points, kill_points};
 pub use pool::{explore, reproduce};
 pub use token::{Evidence, Token, TokenError};
 
@@ -33,6 +34,9 @@ pub struct Settings {
     pub model: Model,
     /// Crashes in a row: 1 crashes the workload only, 2 also crashes recovery and what follows it.
     pub depth: u32,
+    /// Whether the process is also killed at every boundary between two calls, its successor's recovery
+    /// judged, and the power cut at every barrier of that recovery and what follows it.
+    pub kills: bool,
     /// Seed of everything random (probing).
     pub seed: u64,
     /// Worker threads. Does not change results.
@@ -61,6 +65,7 @@ impl Settings {
             scenario: scenario.into(),
             model,
             depth: 1,
+            kills: false,
             seed: 0,
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             cap: Settings::CAP,

@@ -52,7 +52,7 @@ fn told<St: Clone + Eq>(stack: &[Crashed<St>], first: &[Pos], state: Option<&St>
     for (index, crashed) in stack.iter().enumerate().rev() {
         if let Some((begin, end)) = crashed.own(first[index]) {
             for window in crashed.history.windows(begin, end) {
-                let after = (index > 0).then(|| crashed.history.candidates(0)[0].clone());
+                let after = crashed.recovered_at.map(|_| crashed.history.candidates(0)[0].clone());
                 let (durable, issued) = (window.durable, window.issued);
                 all.push(Outcome { after, durable, issued, state: state.cloned() });
             }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::crash_point::{Coverage, Crashed, Explorer, Found};
 use super::process::{self, WorkloadRun};
-use super::{CrashPoint, Evidence, Exploration, Reproduction, Settings, Step, crash_points};
+use super::{
+    CrashKind, CrashPoint, Evidence, Exploration, Reproduction, Settings, Step, crash_points, kill_points,
+};
 use crate::disk::{CrashedLayer, Finished, Recording, SimDisk, World};
 use crate::model::{Persisted, count_states, log2_sum};
 use crate::oracle::History;
@@ -50,7 +52,8 @@ impl<S: Subject> Prepared<S> {
     }
 
     pub fn crashed(&self, point: CrashPoint) -> Crashed<S::State> {
-        Crashed { history: self.history.clone(), recovered_at: None, first: point.first, at: point.at }
+        let (first, at) = (point.first, point.at);
+        Crashed { layer: 0, history: self.history.clone(), recovered_at: None, first, at }
     }
 }
 
@@ -72,7 +75,11 @@ pub fn explore<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settin
         report.violations.push(violation);
         return report;
     }
-    let chosen = of_shard(settings, &prepared.points);
+    let power_losses = of_shard(settings, &prepared.points);
+    let mut chosen = power_losses.clone();
+    if settings.kills {
+        chosen.extend(of_shard(settings, &kill_points(&prepared.recording.trace)));
+    }
     if let Some(progress) = &settings.progress {
         progress.started(chosen.len() as u64);
     }
@@ -97,7 +104,7 @@ pub fn explore<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settin
     let left = chosen.len() as u64 - report.crash_points;
     report.crash_points += left;
     report.unexplored += left;
-    let counts = count_states(&prepared.recording, &prepared.persisted, &chosen);
+    let counts = count_states(&prepared.recording, &prepared.persisted, &power_losses);
     report.states_log2 = round(log2_sum(counts.iter().map(|c| c.log2)));
     report.states_log2_max = round(counts.iter().map(|c| c.log2).fold(0.0, f64::max));
     report.states_exact = counts.iter().all(|c| c.exact);
@@ -109,7 +116,7 @@ pub fn explore<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settin
 fn of_shard(settings: &Settings, points: &[CrashPoint]) -> Vec<CrashPoint> {
     let Settings { scenario, model, seed, shard, .. } = settings;
     let dealt = |point: &CrashPoint| {
-        let text = format!("{scenario}\0{}\0{seed}\0{}", model.name, point.at);
+        let text = format!("{scenario}\0{}\0{seed}\0{:?} {}", model.name, point.kind, point.at);
         fnv1a(text.as_bytes()) % u64::from(shard.count.max(1)) == u64::from(shard.index.max(1) - 1)
     };
     points.iter().copied().filter(dealt).collect()
@@ -147,7 +154,12 @@ fn explore_points<S: Subject>(
                 break;
             }
             explorer.index = index;
-            let walk = explorer.crash_point(&prepared.world(*point), prepared.crashed(*point));
+            let walk = match point.kind {
+                CrashKind::PowerLoss => {
+                    explorer.crash_point(&prepared.world(*point), prepared.crashed(*point))
+                }
+                CrashKind::Kill => explorer.kill_point(prepared, *point),
+            };
             let found = match walk {
                 ControlFlow::Continue(()) => None,
                 ControlFlow::Break(found) => {

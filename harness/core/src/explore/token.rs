@@ -21,7 +21,10 @@ pub struct Evidence {
     pub check: String,
     /// Whether it showed in the aftermath of a recovery (reopening, further operations, litter).
     pub aftermath: bool,
-    /// The crashes, the workload's first.
+    /// Where in the workload's trace the process was killed, if it was; the crashes then belong to the process
+    /// that went on.
+    pub killed_at: Option<u32>,
+    /// The power losses, the first process's first.
     pub crashes: Vec<CrashEvidence>,
 }
 
@@ -65,6 +68,7 @@ impl fmt::Display for Token {
         body.extend_from_slice(&self.evidence.trace_fingerprint.to_le_bytes());
         put_text(&mut body, &self.evidence.check);
         put_number(&mut body, u64::from(self.evidence.aftermath));
+        put_number(&mut body, self.evidence.killed_at.map_or(0, |at| u64::from(at) + 1));
         put_number(&mut body, self.evidence.crashes.len() as u64);
         for crash in &self.evidence.crashes {
             put_number(&mut body, u64::from(crash.at));
@@ -202,6 +206,7 @@ impl Reader<'_> {
         let trace_fingerprint = u64::from_le_bytes(self.take(8)?.try_into().ok()?);
         let check = self.text()?;
         let aftermath = self.number()? != 0;
+        let killed_at = self.number_u32()?.checked_sub(1);
         let count = self.number()?;
         let mut crashes = Vec::new();
         for _ in 0..count {
@@ -212,7 +217,7 @@ impl Reader<'_> {
             model,
             depth,
             seed,
-            evidence: Evidence { trace_fingerprint, check, aftermath, crashes },
+            evidence: Evidence { trace_fingerprint, check, aftermath, killed_at, crashes },
         })
     }
 }
@@ -231,6 +236,7 @@ mod tests {
                 trace_fingerprint: 0x0123_4567_89ab_cdef,
                 check: "durability".into(),
                 aftermath: true,
+                killed_at: Some(0),
                 crashes: vec![
                     CrashEvidence { at: 300, choices: vec![0, 0, 0, 1, 2, 2] },
                     CrashEvidence { at: 7, choices: vec![] },

@@ -42,6 +42,13 @@ impl<St: Clone + Eq> History<St> {
         History { candidates, windows: windows(trace, from) }
     }
 
+    /// The same history, ended at `at`: what came later is not promised.
+    pub fn cut(&self, at: Pos) -> History<St> {
+        let before = |w: &&Window| w.after.is_none_or(|after| after < at);
+        let windows = self.windows.iter().take_while(before).copied().collect();
+        History { candidates: self.candidates.clone(), windows }
+    }
+
     /// The candidates for the state after operation `index`.
     pub fn candidates(&self, index: u32) -> &[St] {
         self.candidates.get(index as usize).map_or(&[], Vec::as_slice)

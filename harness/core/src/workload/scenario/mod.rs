@@ -24,6 +24,7 @@
 //! | `subject` | the store under test, by its name in the program's registry |
 //! | `bug` | optional: a planted bug to switch on |
 //! | `depth` | optional: crashes in a row, 1 to 8 (1) |
+//! | `kill` | optional: whether the process is killed, too, and its successor loses power (false) |
 //! | `cap` | optional: recoveries at one crash point after which it is probed |
 //! | `limit` | optional: recoveries at one crash point after which it is given up |
 //! | `options` | optional: texts, whole numbers and booleans for the subject |
@@ -65,6 +66,8 @@ pub struct Scenario {
     pub bug: Option<String>,
     /// Crashes in a row.
     pub depth: u32,
+    /// Whether the process is killed, too.
+    pub kill: bool,
     /// Recoveries at one crash point after which it is probed; the program's default if absent.
     pub cap: Option<u64>,
     /// Recoveries at one crash point after which it is given up; the program's default if absent.
@@ -142,6 +145,9 @@ impl fmt::Display for Scenario {
         }
         if self.depth != 1 {
             writeln!(f, "depth = {}", self.depth)?;
+        }
+        if self.kill {
+            writeln!(f, "kill = true")?;
         }
         if let Some(cap) = self.cap {
             writeln!(f, "cap = {cap}")?;

@@ -44,6 +44,8 @@ struct Raw {
     subject: Spanned<String>,
     bug: Option<String>,
     depth: Option<Spanned<u32>>,
+    #[serde(default)]
+    kill: bool,
     cap: Option<Spanned<u64>>,
     limit: Option<Spanned<u64>>,
     #[serde(default)]
@@ -117,6 +119,7 @@ fn build(text: &str) -> Result<Scenario, Slip> {
         subject: raw.subject.get_ref().clone(),
         bug: raw.bug,
         depth,
+        kill: raw.kill,
         cap: raw.cap.map(Spanned::into_inner),
         limit: raw.limit.map(Spanned::into_inner),
         options: options(raw.options)?,

@@ -1,0 +1,169 @@
+//! A process is killed: the cache stays, the next process recovers from it and goes on in the same layer.
+//! What it read, and acknowledged on the strength of it, may never have reached the disk: so the power is cut
+//! at every barrier of its recovery and of what follows.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::crash_point::{Crashed, Explorer, Found, Walk, end_failure, refused, worth_crashing};
+use super::pool::Prepared;
+use super::process::{self, End};
+use super::token::CrashEvidence;
+use super::{CrashPoint, Step};
+use crate::disk::{CrashedLayer, Finished, Recording, SimDisk, World};
+use crate::model::{Model, Persisted};
+use crate::oracle::{Failure, History, epoch};
+use crate::subject::{Outcome, Subject};
+use crate::trace::{Mark, Pos};
+
+/// The process that went on after a kill, run to its end.
+pub(super) struct Successor<St> {
+    /// What had been promised when the first process was killed.
+    before: Arc<History<St>>,
+    /// What this one promised.
+    own: Arc<History<St>>,
+    killed_at: Pos,
+    recovered_at: Pos,
+    recording: Arc<Recording>,
+    persisted: Arc<Persisted>,
+    /// Where it may be crashed.
+    at: Vec<Pos>,
+}
+
+impl<St> Successor<St> {
+    /// The disks that power losses of it leave, with what the oracle knows of each.
+    pub fn crashes(&self) -> Vec<(Arc<World>, Vec<Crashed<St>>)>
+    where
+        St: Clone,
+    {
+        let mut first = self.killed_at + 1;
+        let mut crashes = Vec::new();
+        for at in self.at.iter().copied() {
+            let (recording, persisted) = (self.recording.clone(), self.persisted.clone());
+            let world = World::empty(recording.rules()).crash(CrashedLayer { recording, persisted, at }, &[]);
+            let before = Crashed { layer: 0, history: self.before.clone(), recovered_at: None, first, at };
+            let recovered_at = Some(self.recovered_at);
+            let own = Crashed { layer: 0, history: self.own.clone(), recovered_at, first, at };
+            crashes.push((Arc::new(world), vec![before, own]));
+            first = at + 1;
+        }
+        crashes
+    }
+}
+
+impl<S: Subject> Explorer<'_, S> {
+    /// Explores a kill and the power losses after it.
+    pub fn kill_point(&mut self, prepared: &Prepared<S>, point: CrashPoint) -> Walk<S::State> {
+        self.start();
+        let successor = self.resume(prepared, point)?;
+        self.killed_at = Some(point.at);
+        for (world, mut stack) in successor.crashes() {
+            let mut crashes = vec![CrashEvidence { at: world.layers[0].at, choices: Vec::new() }];
+            self.world(&world, &mut stack, &mut crashes)?;
+            if self.stopped() {
+                break;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Kills the workload at `point` and lets the next process recover and go on.
+    pub(super) fn resume(
+        &mut self,
+        prepared: &Prepared<S>,
+        point: CrashPoint,
+    ) -> Walk<S::State, Successor<S::State>> {
+        self.recoveries += 1;
+        let empty = Arc::new(World::empty(prepared.recording.rules()));
+        let recording = prepared.recording.replayed_until(empty.rules, &empty, point.at);
+        let disk = SimDisk::resume(empty, recording, self.settings.calls_max, Default::default());
+        let mut recovered_at = disk.position();
+        let mut outcomes = Vec::new();
+        let end = match process::recover(self.subject, Arc::new(disk.clone())) {
+            Err(end) => end,
+            Ok((mut store, state)) => {
+                recovered_at = disk.position();
+                disk.mark(Mark::Recovered);
+                let went_on = process::go_on(self.subject, &mut store, &disk, &prepared.epilogue);
+                drop(store);
+                match went_on {
+                    Ok(ends) => {
+                        outcomes = ends;
+                        End::State(state)
+                    }
+                    Err(end) => end,
+                }
+            }
+        };
+        let finished = disk.finish();
+        let before = Arc::new(prepared.history.cut(point.at));
+        match self.wrong(prepared, point, &before, &end, &outcomes) {
+            Some(found) => ControlFlow::Break(Box::new(found)),
+            None => {
+                let state = if let End::State(state) = end { state } else { self.subject.initial_state() };
+                ControlFlow::Continue(successor(
+                    self.subject,
+                    &self.settings.model,
+                    &prepared.epilogue,
+                    Went { point, before, state, recovered_at, outcomes, finished },
+                ))
+            }
+        }
+    }
+
+    /// What is wrong with the recovery from the cache alone.
+    fn wrong(
+        &self,
+        prepared: &Prepared<S>,
+        point: CrashPoint,
+        before: &Arc<History<S::State>>,
+        end: &End<S::State>,
+        outcomes: &[Outcome],
+    ) -> Option<Found<S::State>> {
+        let (at, failing, failure): (Pos, Option<usize>, Failure) = match end {
+            End::State(state) => match epoch::check(self.subject, before, state, (point.first, point.at)) {
+                Err((at, failure)) => (at, Some(0), failure),
+                Ok(()) => (point.at, None, refused(outcomes, &prepared.epilogue)?),
+            },
+            other => (point.at, None, end_failure(other)),
+        };
+        let world = prepared.world(CrashPoint { at, ..point });
+        let stack =
+            vec![Crashed { layer: 0, history: before.clone(), recovered_at: None, first: point.first, at }];
+        Some(Found {
+            failure,
+            world,
+            decided: Vec::new(),
+            crashes: Vec::new(),
+            positions: vec![at],
+            failing,
+            killed_at: Some(point.at),
+            aftermath: false,
+            stack,
+        })
+    }
+}
+
+struct Went<St> {
+    point: CrashPoint,
+    before: Arc<History<St>>,
+    state: St,
+    recovered_at: Pos,
+    outcomes: Vec<Outcome>,
+    finished: Finished,
+}
+
+fn successor<S: Subject>(
+    subject: &S,
+    model: &Model,
+    epilogue: &[Step<S::Op>],
+    went: Went<S::State>,
+) -> Successor<S::State> {
+    let Went { point, before, state, recovered_at, outcomes, finished } = went;
+    let recording = Arc::new(finished.recording);
+    let persisted = Arc::new(Persisted::new(model, &recording));
+    let own = History::new(subject, state, epilogue, &outcomes, &recording.trace, recovered_at);
+    let at = worth_crashing(&finished.barriers, &persisted).iter().map(|barrier| barrier.at).collect();
+    let own = Arc::new(own);
+    Successor { before, own, killed_at: point.at, recovered_at, recording, persisted, at }
+}
