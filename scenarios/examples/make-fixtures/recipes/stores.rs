@@ -74,7 +74,7 @@ fn edited(files: &Files, edit: impl FnOnce(&mut Files)) -> Files {
 
 fn logs(files: &Files) -> Vec<Fixture> {
     let wal = files.names("wal-");
-    let [first, second, third, _, last] = [0, 1, 2, 3, 4].map(|i| wal[i].as_str());
+    let [first, second, third, fourth, last] = [0, 1, 2, 3, 4].map(|i| wal[i].as_str());
     let cut = |name: &str, len: usize| edited(files, |f| f.get(name).truncate(len));
     // After so many good records, and in the plain case nothing verifies behind the stop.
     let fixture = |name, made, files, records: usize, stop| {
@@ -131,6 +131,15 @@ fn logs(files: &Files) -> Vec<Fixture> {
             }),
             1,
             Some((0, "bad-header")),
+        ),
+        fixture(
+            "missing-rotated-segment",
+            "the fourth segment removed, which no manifest lists: the fifth begins behind what is proved",
+            edited(files, |f| {
+                f.0.remove(fourth);
+            }),
+            3,
+            Some((0, "sequence-gap")),
         ),
         fixture(
             "swapped-segments",
