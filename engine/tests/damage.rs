@@ -212,6 +212,51 @@ fn a_missing_sealed_segment_stops_replay_before_it() {
     assert!(Store::open(MemFs::with_files(db(), &image), db(), refuse).unwrap_err().is_corrupted());
 }
 
+/// What was rotated in since the manifest was written is known by its headers alone.
+#[test]
+fn a_missing_segment_that_no_manifest_lists_stops_replay_before_it() {
+    let fs = MemFs::new();
+    let options = Options { segment_size: 1024, ..small() };
+    let mut store = open(&fs, options.clone());
+    for i in 0..3u8 {
+        store.put(&[i], &[i; VALUE]).unwrap();
+    }
+    drop(store);
+    let mut store = open(&fs, options.clone());
+    for i in 3..8u8 {
+        store.put(&[i], &[i; VALUE]).unwrap();
+    }
+    drop(store);
+    let image = fs.image(db());
+    let manifest = inspect::manifest(&image[&name(&image, "MANIFEST-")]);
+    let number = |name: &str| name.strip_prefix("wal-").and_then(|number| number.parse::<u64>().ok());
+    let is_listed = |number: u64| {
+        manifest.detail.split(|c: char| !c.is_ascii_digit()).skip(2).any(|word| word.parse() == Ok(number))
+    };
+    let rotated: Vec<&String> =
+        image.keys().filter(|name| number(name).is_some_and(|number| !is_listed(number))).collect();
+    assert!(rotated.len() >= 4, "{rotated:?}");
+    // The last one's loss leaves nothing that could tell.
+    for gone in &rotated[..rotated.len() - 1] {
+        let mut damaged = image.clone();
+        let lost = inspect::wal(&damaged.remove(*gone).unwrap());
+        let first = *lost.entries.keys().next().unwrap().first().unwrap();
+        let fs = MemFs::with_files(db(), &damaged);
+        let reading = inspect::store(fs.clone(), db()).unwrap();
+        check(&reading, u64::from(first), Some((0, Reason::SequenceGap)), 0);
+        let store = open(&fs, options.clone());
+        assert_eq!(store.len(), usize::from(first));
+        assert!(store.recovery().stopped.as_ref().is_some_and(|stopped| stopped.sealed));
+        let after = fs.image(db());
+        for behind in rotated.iter().filter(|name| *name > gone) {
+            assert_eq!(after.get(&format!("{behind}.damaged")), damaged.get(*behind), "must be kept");
+        }
+        let refuse = Options { recovery: RecoveryPolicy::Refuse, ..options.clone() };
+        let refused = Store::open(MemFs::with_files(db(), &damaged), db(), refuse);
+        assert!(refused.unwrap_err().is_corrupted());
+    }
+}
+
 #[test]
 fn a_damaged_snapshot_or_manifest_is_an_error() {
     let fs = MemFs::new();
