@@ -49,8 +49,9 @@ fn ask(bounds: &mut Bounds, world: &World, from: &Recording, decided: Narrowing)
             Some(version) => counterpart(from, cell, version, recording, target),
         };
         let behind = &cell.versions[(decided.hi as usize).min(cell.versions.len())..];
-        let first_behind = behind.iter().find_map(|v| counterpart(from, cell, v, recording, target));
-        let hi = first_behind.map_or(u32::MAX, |index| index - 1);
+        // A call that left this piece as it was puts no limit on it.
+        let first_behind = behind.iter().find_map(|v| exact(v, target));
+        let hi = first_behind.unwrap_or(u32::MAX);
         lo.is_some_and(|lo| bounds.try_narrow(world, Narrowing { layer: decided.layer, cell: id, lo, hi }))
     })
 }
@@ -77,19 +78,21 @@ fn counterpart(
     recording: &Recording,
     target: &Cell,
 ) -> Option<u32> {
+    match (exact(version, target), version.value, &cell.key) {
+        (Some(i), _, _) => Some(i + 1),
+        (None, Value::Data(_), _) if recording.unit() < from.unit() => Some(target.newest_before(version.at)),
+        _ => None,
+    }
+}
+
+/// How many versions of `target` come before the one that the same call made, with the same meaning.
+fn exact(version: &Version, target: &Cell) -> Option<u32> {
     let same = |other: &Version| match (version.value, other.value) {
         (Value::Data(_), Value::Data(_)) | (Value::Garbage(_), Value::Garbage(_)) => true,
         (Value::Size(a), Value::Size(b)) => a == b,
         (Value::Entry(a), Value::Entry(b)) => a == b,
         _ => false,
     };
-    let exact = target.versions.iter().rposition(|other| other.at == version.at && same(other));
-    let index = match (exact, version.value, &cell.key) {
-        (Some(i), _, _) => Some(i + 1),
-        (None, Value::Data(_), _) if recording.unit() < from.unit() => {
-            Some(target.newest_before(version.at) as usize)
-        }
-        _ => None,
-    };
-    index.map(|index| index as u32)
+    let at = target.versions.iter().rposition(|other| other.at == version.at && same(other));
+    at.map(|index| index as u32)
 }

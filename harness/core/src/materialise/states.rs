@@ -91,10 +91,8 @@ impl Chains {
         let mut moved = true;
         while moved {
             moved = match fill {
-                Fill::Oldest => {
-                    self.rules.iter().rev().fold(false, |m, r| raise(r, &mut picks, partial) || m)
-                }
-                Fill::Newest => self.rules.iter().fold(false, |m, r| lower(r, &mut picks, partial) || m),
+                Fill::Oldest => self.rules.iter().rev().filter(|r| raise(r, &mut picks, partial)).count() > 0,
+                Fill::Newest => self.rules.iter().filter(|r| lower(r, &mut picks, partial)).count() > 0,
             };
         }
         let known = partial.keys().all(|cell| picks.contains_key(cell));
