@@ -1,6 +1,6 @@
 //! From a record of calls to version chains: the rules of the models, call by call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::chains::{Chains, Rule, Value, Version, piece};
@@ -120,12 +120,10 @@ impl Record<'_> {
         self.ordered = element;
     }
 
-    /// Versions that survive all or none.
+    /// Versions that survive all or none: each implies the next, and the last the first.
     fn together(&mut self, versions: &[Version]) {
-        for version in versions {
-            for other in versions {
-                self.chains.imply(version, other);
-            }
+        for (version, next) in versions.iter().zip(versions.iter().cycle().skip(1)) {
+            self.chains.imply(version, next);
         }
     }
 
@@ -210,11 +208,15 @@ impl Record<'_> {
         content[offset as usize..end as usize].copy_from_slice(data);
         let content = content.clone();
 
+        let per_sector = SECTOR_LEN / unit;
+        let mut numbers: BTreeSet<u64> = (offset / unit..=(end - 1) / unit).collect();
         for sector in offset / SECTOR_LEN..=(end - 1) / SECTOR_LEN {
-            self.garbage(pos, inode, sector);
+            if self.garbage(pos, inode, sector) {
+                numbers.extend(sector * per_sector..(sector + 1) * per_sector);
+            }
         }
         let mut written = Vec::new();
-        for index in offset / unit..=(end - 1) / unit {
+        for index in numbers {
             let cell = Cell::Sector { inode, index };
             written.push(self.chains.push(pos, cell, Value::Data(piece(&content, index, unit))));
         }
@@ -227,14 +229,16 @@ impl Record<'_> {
         }
     }
 
-    /// A sector that was never durable may hold anything when it is first given a place.
-    fn garbage(&mut self, pos: Pos, inode: Inode, sector: u64) {
+    /// A sector that was never durable may hold anything when it is first given a place. Tells whether it was
+    /// this write that gave it one.
+    fn garbage(&mut self, pos: Pos, inode: Inode, sector: u64) -> bool {
         let per_sector = SECTOR_LEN / self.chains.unit;
         let pieces = sector * per_sector..(sector + 1) * per_sector;
         let durable_len = self.chains.files.get(&inode).map_or(0, |content| content.len() as u64);
         let fresh =
             sector * SECTOR_LEN >= durable_len && self.chains.pieces(inode, pieces.clone()).is_empty();
-        if self.model.unwritten == Unwritten::Garbage && fresh {
+        let garbage = self.model.unwritten == Unwritten::Garbage && fresh;
+        if garbage {
             let mut versions = Vec::new();
             for index in pieces {
                 let garbage = garbage::garbage(self.removed.as_deref(), index, self.chains.unit);
@@ -242,6 +246,7 @@ impl Record<'_> {
             }
             self.together(&versions);
         }
+        garbage
     }
 
     /// What must survive with what a call made of some pieces.

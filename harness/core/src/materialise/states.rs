@@ -88,12 +88,16 @@ impl Chains {
         }
         // Each repair moves a cell one way only, so this ends. Later calls imply earlier ones: going through
         // the rules in this order leaves little to a second round.
-        let mut moved = true;
-        while moved {
-            moved = match fill {
-                Fill::Oldest => self.rules.iter().rev().filter(|r| raise(r, &mut picks, partial)).count() > 0,
-                Fill::Newest => self.rules.iter().filter(|r| lower(r, &mut picks, partial)).count() > 0,
+        loop {
+            let mended = match fill {
+                Fill::Oldest => {
+                    self.rules.iter().rev().filter(|rule| raise(rule, &mut picks, partial)).count()
+                }
+                Fill::Newest => self.rules.iter().filter(|rule| lower(rule, &mut picks, partial)).count(),
             };
+            if mended == 0 {
+                break;
+            }
         }
         let known = partial.keys().all(|cell| picks.contains_key(cell));
         (known && self.is_legal(&picks)).then_some(picks)

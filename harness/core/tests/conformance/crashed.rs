@@ -13,14 +13,15 @@ use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use unplug::disk::{Chooser, CrashedLayer, Finished, Policy, Scratch, SimDisk, World};
+use unplug::disk::{SimDisk, World};
 use unplug::materialise::{Base, trees_at};
-use unplug::model::{Model, Persisted};
+use unplug::model::Model;
 use unplug::plain::MemFs;
 use unplug::trace::{EventKind, Pos, Trace};
 use unplug_vfs::{OpenOptions, Vfs};
 
 use crate::calls::*;
+use crate::disks::{self, crash, explore};
 use crate::models::models;
 use crate::read_everything;
 
@@ -60,40 +61,9 @@ fn setup() -> Vec<Step> {
     ]
 }
 
-/// Runs `process` on `world` in every way that its choices allow.
-fn explore<T>(world: &Arc<World>, process: impl Fn(&SimDisk) -> T, mut each: impl FnMut(T, Finished)) {
-    let mut path = Vec::new();
-    loop {
-        let mut chooser = Chooser::default();
-        chooser.start(path, Policy::Newest);
-        let disk = SimDisk::new(Arc::clone(world), chooser, u64::MAX, Scratch::default());
-        let result = process(&disk);
-        let finished = disk.finish();
-        path = finished.path.clone();
-        each(result, finished);
-        while path.last().is_some_and(|choice| choice.answer + 1 == choice.question.options) {
-            path.pop();
-        }
-        match path.last_mut() {
-            Some(choice) => choice.answer += 1,
-            None => return,
-        }
-    }
-}
-
-/// The disk that the power failing before event `at` leaves.
-fn crash(world: &World, finished: Finished, at: Pos, model: &Model) -> Arc<World> {
-    let persisted = Arc::new(Persisted::new(model, &finished.recording));
-    let layer = CrashedLayer { recording: Arc::new(finished.recording), persisted, at };
-    Arc::new(world.crash(layer, &finished.decided))
-}
-
 /// `setup` and the first calls on a new disk, the crash at `at`, all on the lazy disk.
 fn crashed(steps: &[Step], at: Pos, model: &Model) -> Arc<World> {
-    let world = Arc::new(World::empty(model.rules()));
-    let disk = SimDisk::new(Arc::clone(&world), Chooser::default(), u64::MAX, Scratch::default());
-    run(&disk, steps);
-    crash(&world, disk.finish(), at, model)
+    disks::crashed_at(model, |disk| drop(run(disk, steps)), at)
 }
 
 /// The record of the same calls on the plain file system.

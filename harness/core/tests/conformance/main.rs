@@ -10,6 +10,8 @@
 
 mod calls;
 mod crashed;
+#[path = "../common/disks.rs"]
+mod disks;
 #[path = "../common/models.rs"]
 mod models;
 mod random;

@@ -1,16 +1,17 @@
-//! Sets of states computed by hand, and laws that hold for every record.
+//! Sets of states computed by hand: what all models share, on the default one.
+
+mod laws;
+mod models;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use proptest::collection::vec;
-use proptest::prelude::*;
 use unplug_vfs::{OpenOptions, Vfs, VfsFile};
 
 use super::*;
 use crate::model::{Model, Order};
 use crate::plain::MemFs;
-use crate::trace::{Call, EventKind, ROOT};
+use crate::trace::ROOT;
 
 /// A tree from lines: `d/` is a directory, `f=text` a file, `g->f` one more name of `f`.
 fn tree(lines: &[&str]) -> Tree {
@@ -35,8 +36,12 @@ fn record(base: &Tree, work: impl FnOnce(&MemFs)) -> (Base, Trace) {
 
 /// The states that a crash after `work` may leave on a disk that held `base`.
 fn states(base: &Tree, work: impl FnOnce(&MemFs)) -> BTreeSet<Tree> {
+    states_under(&Model::posix(), base, work)
+}
+
+fn states_under(model: &Model, base: &Tree, work: impl FnOnce(&MemFs)) -> BTreeSet<Tree> {
     let (base, trace) = record(base, work);
-    trees_at(&base, &trace, trace.end(), &Model::posix(), 1 << 16).unwrap()
+    trees_at(&base, &trace, trace.end(), model, 1 << 16).unwrap()
 }
 
 fn set<const N: usize>(states: [&[&str]; N]) -> BTreeSet<Tree> {
@@ -321,117 +326,4 @@ fn too_many_states_are_refused_with_the_limit() {
     let error = trees_at(&disk, &trace, 1, &Model::posix(), 7).unwrap_err();
     assert_eq!(error, TooManyStates { states_max: 7 });
     assert!(error.to_string().starts_with("failed to enumerate"), "{error}");
-}
-
-/// Runs one random call; calls that fail leave no event.
-fn step(fs: &MemFs, (what, a, b, at): (u8, usize, usize, usize)) {
-    const PATHS: [&str; 6] = ["a", "b", "d", "d/a", "d/b", "e"];
-    const OFFSETS: [u64; 5] = [0, 3, 510, 600, 4090];
-    let (from, to, at) = (Path::new(PATHS[a]), Path::new(PATHS[b]), OFFSETS[at]);
-    let with = |call: &dyn Fn(&dyn VfsFile)| {
-        if let Ok(file) = fs.open(from, OpenOptions::CREATE) {
-            call(file.as_ref());
-        }
-    };
-    match what {
-        0..6 => with(&|file| file.write_fully_at(&[what + 1; 8], at).unwrap()),
-        6 => with(&|file| file.set_len(at).unwrap()),
-        7 => with(&|file| file.allocate(0, at + 1).unwrap()),
-        8 => with(&|file| file.sync_data().unwrap()),
-        9..13 => drop(fs.rename(from, to)),
-        13 => drop(fs.hard_link(from, to)),
-        14 => drop(fs.remove_file(from)),
-        15 => drop(fs.remove_dir(from)),
-        16 => drop(fs.create_dir(from)),
-        _ => drop(fs.sync_dir(from.parent().unwrap())),
-    }
-}
-
-prop_compose! {
-    /// A record of random calls on a small disk, and what the cache shows at its end.
-    fn history()(calls in vec((0..19u8, 0..6usize, 0..6usize, 0..5usize), 1..9)) -> (Base, Trace, Tree) {
-        let base = tree(&["a=AAAA", "d/a=DDDD"]);
-        let fs = MemFs::recording_from_tree(&base);
-        calls.into_iter().for_each(|call| step(&fs, call));
-        (Base::from_tree(&base), fs.take_trace(), fs.tree())
-    }
-}
-
-fn config() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
-}
-
-const STATES_MAX: u64 = 4000;
-
-proptest! {
-    #![proptest_config(config())]
-
-    #[test]
-    fn the_newest_of_everything_is_what_the_cache_shows((base, trace, cache) in history()) {
-        let chains = Chains::new(&base, &trace, trace.end(), &Model::posix());
-        let newest = chains.cells().into_iter().map(|(cell, _, newest)| (cell, newest)).collect();
-        prop_assert!(chains.is_legal(&newest));
-        prop_assert_eq!(chains.tree(&newest), cache);
-    }
-
-    #[test]
-    fn when_everything_is_synced_one_state_is_left((base, mut trace, cache) in history()) {
-        let chains = Chains::new(&base, &trace, trace.end(), &Model::posix());
-        for cell in chains.chains.keys() {
-            if let Cell::Size { inode } = cell {
-                trace.push(EventKind::Call(Call::SyncFile { inode: *inode, data_only: true }), None);
-            }
-        }
-        for dir in &chains.dirs {
-            trace.push(EventKind::Call(Call::SyncDir { dir: *dir }), None);
-        }
-        prop_assert_eq!(trees_at(&base, &trace, trace.end(), &Model::posix(), 1), Ok(BTreeSet::from([cache])));
-    }
-
-    #[test]
-    fn calls_only_add_states_and_syncs_only_take_them_away((base, trace, _) in history()) {
-        let all: Result<Vec<_>, _> =
-            (0..=trace.end()).map(|crash| trees_at(&base, &trace, crash, &Model::posix(), STATES_MAX)).collect();
-        prop_assume!(all.is_ok());
-        for (event, pair) in trace.events.iter().zip(all.unwrap().windows(2)) {
-            let (before, after) = (&pair[0], &pair[1]);
-            prop_assert!(!after.is_empty());
-            match event.kind {
-                EventKind::Call(Call::SyncFile { .. } | Call::SyncDir { .. }) => prop_assert!(after.is_subset(before)),
-                _ => prop_assert!(after.is_superset(before)),
-            }
-        }
-    }
-
-    #[test]
-    fn a_state_by_inode_shows_the_same_tree((base, trace, _) in history()) {
-        let chains = Chains::new(&base, &trace, trace.end(), &Model::posix());
-        for fill in [Fill::Oldest, Fill::Newest] {
-            let picks = chains.complete(&Picks::new(), fill).unwrap();
-            let rebooted = Chains::new(&chains.base(&picks), &Trace::new(), 0, &Model::posix());
-            prop_assert_eq!(rebooted.trees(1), Ok(BTreeSet::from([chains.tree(&picks)])));
-        }
-    }
-
-    #[test]
-    fn every_legal_pick_completes_to_itself_and_every_completion_is_legal((base, trace, _) in history()) {
-        let chains = Chains::new(&base, &trace, trace.end(), &Model::posix());
-        let mut picks = Vec::new();
-        prop_assume!(chains.for_each(STATES_MAX, |pick, _| picks.push(pick.clone())).is_ok());
-        for fill in [Fill::Oldest, Fill::Newest] {
-            prop_assert!(chains.complete(&Picks::new(), fill).is_some());
-            for pick in &picks {
-                prop_assert_eq!(chains.complete(pick, fill), Some(pick.clone()));
-            }
-            // One cell alone can be completed exactly if some legal pick has it.
-            for (cell, oldest, newest) in chains.cells() {
-                for version in 0..newest + 2 {
-                    let possible = picks.iter().any(|pick| pick.get(&cell) == Some(&version));
-                    prop_assert!(!possible || version >= oldest);
-                    let partial = Picks::from([(cell.clone(), version)]);
-                    prop_assert_eq!(chains.complete(&partial, fill).is_some(), possible);
-                }
-            }
-        }
-    }
 }
