@@ -173,7 +173,10 @@ impl Process {
         }
         let (from, to) = (Name::from(from_name), Name::from(to_name));
         let rules = self.recording.rules();
-        let in_steps = if from_dir == to_dir { rules.steps_within } else { rules.steps_across };
+        let in_steps = !is_dir && if from_dir == to_dir { rules.steps_within } else { rules.steps_across };
+        if is_dir {
+            self.recording.note_moved_dir();
+        }
         if in_steps || rules.garbage {
             // What the target was decides which steps there are, and whose space becomes free.
             if let Some(target) = self.lookup(to_dir, &to)? {

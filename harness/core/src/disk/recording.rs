@@ -197,6 +197,10 @@ pub struct Recording {
     masks: Vec<Mask>,
     /// The file that lost its name last: what its space held may show up elsewhere.
     last_removed: Option<Inode>,
+    /// The renames that moved a directory.
+    moved_dirs: Vec<Pos>,
+    /// The changes of length that surely made a file shorter.
+    shrinks: Vec<Pos>,
 }
 
 /// One version that an event made.
@@ -222,6 +226,8 @@ impl Recording {
     pub fn reset(&mut self, first_inode: u32, rules: Rules) {
         self.rules = rules;
         self.last_removed = None;
+        self.moved_dirs.clear();
+        self.shrinks.clear();
         self.trace.clear();
         self.first_inode = first_inode;
         for slot in &mut self.slots[..self.slots_used as usize] {
@@ -428,10 +434,37 @@ impl Recording {
     /// written by anybody.
     pub(super) fn write_data(&mut self, inode: Inode, durable_len: u64, offset: u64, data: &[u8]) {
         let unit_len = self.rules.unit;
+        let end = offset + data.len() as u64;
         if self.rules.garbage {
-            let sectors = offset / SECTOR as u64..(offset + data.len() as u64).div_ceil(SECTOR as u64);
-            sectors.for_each(|sector| self.add_garbage(inode, durable_len, sector));
+            // The first write to a sector writes all of it: zeros where it says nothing.
+            let zeros = [0; SECTOR];
+            let sectors = offset / SECTOR as u64..end.div_ceil(SECTOR as u64);
+            let mut fresh = Vec::new();
+            for sector in sectors {
+                if self.add_garbage(inode, durable_len, sector) {
+                    fresh.push(sector);
+                }
+            }
+            if let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
+                let (first, last) = (first * SECTOR as u64, (last + 1) * SECTOR as u64);
+                let unit = |at: u64| at / unit_len as u64 * unit_len as u64;
+                if first < offset {
+                    self.put(inode, first, &zeros[..(unit(offset) - first) as usize]);
+                }
+                self.put(inode, offset, data);
+                let written = unit(end + unit_len as u64 - 1);
+                if written < last {
+                    self.put(inode, written, &zeros[..(last - written) as usize]);
+                }
+                return;
+            }
         }
+        self.put(inode, offset, data);
+    }
+
+    /// Gives the units that some bytes cross a version each.
+    fn put(&mut self, inode: Inode, offset: u64, data: &[u8]) {
+        let unit_len = self.rules.unit;
         let mut done = 0;
         while done < data.len() {
             let at = offset + done as u64;
@@ -464,6 +497,26 @@ impl Recording {
         self.change_size(inode, SizeFn::Absolute(len));
     }
 
+    /// The next event moves a directory.
+    pub(super) fn note_moved_dir(&mut self) {
+        self.moved_dirs.push(self.trace.end());
+    }
+
+    /// Whether the event at `at` moved a directory.
+    pub fn moves_dir(&self, at: Pos) -> bool {
+        self.moved_dirs.binary_search(&at).is_ok()
+    }
+
+    /// The next event makes a file shorter.
+    pub(super) fn note_shrink(&mut self) {
+        self.shrinks.push(self.trace.end());
+    }
+
+    /// Whether the event at `at` surely made a file shorter.
+    pub fn shrinks(&self, at: Pos) -> bool {
+        self.shrinks.binary_search(&at).is_ok()
+    }
+
     /// A file lost a name.
     pub(super) fn note_removed(&mut self, inode: Inode) {
         if self.rules.garbage && self.created_here(inode) && !self.is_created_dir(inode) {
@@ -472,13 +525,14 @@ impl Recording {
     }
 
     /// Gives a sector that nobody has written what it may show when only its space survives.
-    fn add_garbage(&mut self, inode: Inode, durable_len: u64, sector: u64) {
+    /// Says whether it was such a sector.
+    fn add_garbage(&mut self, inode: Inode, durable_len: u64, sector: u64) -> bool {
         let sector_len = SECTOR as u64;
         let units = SECTOR / self.rules.unit;
         let first = sector * units as u64;
         let fresh = self.created_here(inode) || sector * sector_len >= durable_len;
         if !fresh || (first..first + units as u64).any(|unit| self.newest_data(inode, unit).is_some()) {
-            return;
+            return false;
         }
         let removed = self.last_removed.filter(|_| scramble(sector) & 1 == 0);
         for unit in first..first + units as u64 {
@@ -497,6 +551,7 @@ impl Recording {
             }
             self.push(cell, Value::Garbage(PatchId { bytes: start as u32, mask: FULL }));
         }
+        true
     }
 
     fn data_cell(&mut self, inode: Inode, unit: u64) -> CellId {

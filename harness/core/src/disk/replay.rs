@@ -38,16 +38,21 @@ impl Recording {
                 self.note_removed(*inode);
             }
             Call::RemoveDir { dir, name, .. } => self.change_entry(*dir, name, None),
-            Call::Rename { from_dir, from, to_dir, to, inode } => {
+            Call::Rename { from_dir, from: old, to_dir, to, inode } => {
                 let rules = self.rules();
-                let in_steps = if from_dir == to_dir { rules.steps_within } else { rules.steps_across };
+                let is_dir = from.moves_dir(self.trace.end());
+                let steps = if from_dir == to_dir { rules.steps_within } else { rules.steps_across };
+                let in_steps = steps && !is_dir;
+                if is_dir {
+                    self.note_moved_dir();
+                }
                 if let Some(Some(target)) = self.newest_entry(*to_dir, to) {
                     if in_steps {
                         self.change_entry(*to_dir, to, None);
                     }
                     self.note_removed(target);
                 }
-                self.change_entry(*from_dir, from, None);
+                self.change_entry(*from_dir, old, None);
                 self.change_entry(*to_dir, to, Some(*inode));
             }
             Call::Exchange { a_dir, a, a_inode, b_dir, b, b_inode } => {
@@ -88,6 +93,9 @@ impl Recording {
         if !matches!(now, SizeFn::Absolute(size) if size < len) {
             let units = below.units_from(inode, len);
             self.zero_data(inode, &units, len, u64::MAX);
+        }
+        if matches!(now, SizeFn::Absolute(size) | SizeFn::AtLeast(size) if size > len) {
+            self.note_shrink();
         }
         self.set_size(inode, len);
     }

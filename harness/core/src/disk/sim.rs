@@ -341,12 +341,14 @@ impl Process {
         Ok(len)
     }
 
-    /// The least and greatest size the file may have had when this process began.
-    fn inherited_size(&mut self, inode: Inode) -> (u64, u64) {
-        if self.recording.created_here(inode) {
-            return (0, 0);
+    /// The size the file had when this process began: what lies behind it was never written. Found out only
+    /// where the model cares.
+    fn inherited_size(&mut self, inode: Inode) -> Result<u64, Stop> {
+        if self.recording.created_here(inode) || !self.recording.rules().garbage {
+            return Ok(0);
         }
-        self.reader().2.size_range(inode)
+        let depth = self.depth();
+        self.reader().2.size(depth, inode, 0, u64::MAX)
     }
 
     /// The size before a change of it. Where the model cares in which block the file ended, finds out.
@@ -366,7 +368,7 @@ impl Process {
         source: &'static Location<'static>,
     ) -> Result<usize, Stop> {
         let now = self.settle_size(inode)?;
-        let (_, inherited) = self.inherited_size(inode);
+        let inherited = self.inherited_size(inode)?;
         self.recording.write_data(inode, inherited, offset, data);
         self.recording.extend(inode, now, offset, offset + data.len() as u64);
         let data = self.recording.trace.store_bytes(data);
@@ -415,6 +417,9 @@ impl Process {
             if max > len {
                 let below = self.world.units_from(inode, len);
                 self.recording.zero_data(inode, &below, len, u64::MAX);
+            }
+            if min > len {
+                self.recording.note_shrink();
             }
             self.recording.set_size(inode, len);
         }

@@ -172,14 +172,20 @@ impl Record<'_> {
         if let Some(replaced) = replaced {
             self.keep_removed(replaced);
         }
-        let how = self.rename_between(from.0, to.0);
+        // A directory moves as a whole, whatever happens to its names later.
+        let is_dir = self.chains.dirs.contains(&inode);
+        let how = if is_dir { Rename::Atomic } else { self.rename_between(from.0, to.0) };
         let mut versions = Vec::new();
         if how == Rename::Steps && replaced.is_some() {
             versions.push(self.push_name(pos, to.0, to.1, None));
         }
         let gone = self.push_name(pos, from.0, from.1, None);
         let there = self.push_name(pos, to.0, to.1, Some(inode));
+        if is_dir {
+            self.together(&[gone.clone(), there.clone()]);
+        }
         self.tie_names(pos, |record| match how {
+            Rename::Atomic if is_dir => {}
             Rename::Atomic => record.together(&[gone.clone(), there.clone()]),
             Rename::NewBeforeOld => record.chains.imply(&gone, &there),
             Rename::Steps => {}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Model;
+use super::{Model, Order};
 
 /// Why a text is not a model: where, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,11 @@ impl Model {
         if !matches!(model.torn_unit, 8 | 512 | 4096) {
             let message = format!("torn-unit: expected 8, 512 or 4096, found {}", model.torn_unit);
             return Err(error(line_of("torn-unit"), message));
+        }
+        if model.torn_unit == 8 && model.data == Order::InOrder {
+            let message =
+                "data: a journal that takes content writes whole sectors; expected `free` with torn-unit 8";
+            return Err(error(line_of("data"), message.to_string()));
         }
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if model.name.is_empty() || !model.name.chars().all(fits) {
@@ -84,6 +89,7 @@ mod tests {
         let more = wrong(format!("colour = 1\n{}", text(|_| {})));
         assert!(more.starts_with("my.toml:1:") && more.contains("colour"), "{more}");
         assert!(wrong(text(|m| m.torn_unit = 100)).contains("expected 8, 512 or 4096, found 100"));
+        assert!(wrong(text(|m| (m.torn_unit, m.data) = (8, Order::InOrder))).contains("whole sectors"));
         assert!(wrong(text(|m| m.name = "ext4".into())).contains("built-in"));
     }
 }

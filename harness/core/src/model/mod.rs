@@ -23,6 +23,8 @@
 //! a size implies its page only until a later write moves the size into another page: the kernel writes pages
 //! back in any order, each takes the size along to its own end (`A1p+.1p+C1p` on xfs).
 //!
+//! **Directories** move atomically under every model: none shows one under two names, or loses it.
+//!
 //! **What is pending.** A file has pending metadata if its size, or a name that refers or referred to it
 //! (created, linked, renamed, removed), has versions that are not durable yet.
 //!
@@ -280,7 +282,7 @@ impl Model {
             steps_within: self.rename_within_directory == Rename::Steps,
             steps_across: self.rename_across_directories == Rename::Steps,
             garbage: self.unwritten == Unwritten::Garbage,
-            sizes_matter: self.append_in_block != self.append_new_block,
+            sizes_matter: self.append_in_block != self.append_new_block || self.shrink == Order::InOrder,
         }
     }
 

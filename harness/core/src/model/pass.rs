@@ -82,11 +82,15 @@ impl<'a> Pass<'a> {
             | Call::Remove { inode, .. }
             | Call::RemoveDir { inode, .. } => self.change_names(&points(updates), &[*inode], Rename::Atomic),
             Call::Rename { from_dir, to_dir, inode, .. } => {
+                if self.recording.moves_dir(at) {
+                    self.tie(&points(updates));
+                }
                 let how = if from_dir == to_dir {
                     self.model.rename_within_directory
                 } else {
                     self.model.rename_across_directories
                 };
+                let how = if self.recording.moves_dir(at) { Rename::Steps } else { how };
                 self.change_names(&points(updates), &[*inode], how);
             }
             Call::Exchange { a_dir, b_dir, a_inode, b_inode, .. } => {
@@ -216,7 +220,7 @@ impl<'a> Pass<'a> {
             }
         }
         match (shrunk_to, sizes.first()) {
-            (Some(len), Some((_, size))) if !data.is_empty() => self.shrink(len, *size, &data),
+            (Some(len), Some((_, size))) if self.recording.shrinks(at) => self.shrink(len, *size, &data),
             _ => self.grow(inode, &sizes, &data),
         }
     }
