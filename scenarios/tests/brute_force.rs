@@ -9,7 +9,8 @@ use unplug::workload::{OptionValue, Options};
 use unplug_scenarios::engine::Engine;
 use unplug_scenarios::planted::BUGS;
 
-const STATES_MAX: u64 = 3_000;
+/// At one crash point, by depth.
+const STATES_MAX: [u64; 2] = [3_000, 300];
 
 fn engine(bug: Option<&str>, sync: &str, segment_size: u64) -> Engine {
     let mut options = Options::new();
@@ -20,12 +21,12 @@ fn engine(bug: Option<&str>, sync: &str, segment_size: u64) -> Engine {
 }
 
 /// Cases with more legal states than brute force can take, or that go wrong without a crash, are passed over.
-fn check(subject: &Engine, lines: &[String], depth: u32) -> Result<(), TestCaseError> {
+fn check(subject: &Engine, lines: &[String], model: &Model, depth: u32) -> Result<(), TestCaseError> {
     let steps = parse_workload(subject, lines).unwrap();
-    let Some(brute) = brute_force(subject, &steps, &Model::posix(), depth, STATES_MAX) else {
+    let Some(brute) = brute_force(subject, &steps, model, depth, STATES_MAX[depth as usize - 1]) else {
         return Err(TestCaseError::reject("not a case for brute force"));
     };
-    let settings = Settings { depth, jobs: 1, cap: u64::MAX, ..Settings::new("test", Model::posix()) };
+    let settings = Settings { depth, jobs: 1, cap: u64::MAX, ..Settings::new("test", model.clone()) };
     let lazy = outcomes(subject, &steps, &settings);
     let missing: Vec<_> = brute.iter().filter(|o| !lazy.contains(o)).collect();
     let extra: Vec<_> = lazy.iter().filter(|o| !brute.contains(o)).collect();
@@ -45,33 +46,50 @@ fn lines(max: usize) -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(op, 1..=max)
 }
 
+fn models() -> impl Strategy<Value = Model> {
+    prop::sample::select(Model::NAMES.to_vec()).prop_map(|name| Model::by_name(name).unwrap())
+}
+
 fn bug() -> impl Strategy<Value = Option<&'static str>> {
     let bugs: Vec<&'static str> = BUGS.iter().map(|bug| bug.id).collect();
     prop_oneof![1 => Just(None), 2 => prop::sample::select(bugs).prop_map(Some)]
 }
 
+fn config(cases_part: u32) -> ProptestConfig {
+    let cases = ProptestConfig::default().cases / cases_part;
+    ProptestConfig {
+        failure_persistence: None,
+        max_global_rejects: 100_000,
+        ..ProptestConfig::with_cases(cases)
+    }
+}
+
 proptest! {
+    #![proptest_config(config(2))]
+
     #[test]
     fn one_crash_leads_to_the_same_outcomes(
         lines in lines(5),
         bug in bug(),
         sync in prop::sample::select(vec!["manual", "every-write"]),
         segment_size in prop::sample::select(vec![1024u64, 1 << 20]),
+        model in models(),
     ) {
-        check(&engine(bug, sync, segment_size), &lines, 1)?;
+        check(&engine(bug, sync, segment_size), &lines, &model, 1)?;
     }
 }
 
 proptest! {
     // Brute force of a crashed recovery takes minutes for what the lazy exploration does in milliseconds.
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 16))]
+    #![proptest_config(config(16))]
 
     #[test]
     fn a_crash_of_the_recovery_leads_to_the_same_outcomes(
         lines in lines(2),
         bug in bug(),
         segment_size in prop::sample::select(vec![1024u64, 1 << 20]),
+        model in models(),
     ) {
-        check(&engine(bug, "manual", segment_size), &lines, 2)?;
+        check(&engine(bug, "manual", segment_size), &lines, &model, 2)?;
     }
 }
