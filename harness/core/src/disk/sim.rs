@@ -415,7 +415,12 @@ impl Process {
         let (min, max) = self.size_range(inode);
         if (min, max) != (len, len) {
             if max > len {
-                let below = self.world.units_from(inode, len);
+                let mut below = self.world.units_from(inode, len);
+                if self.recording.rules().sizes_matter {
+                    // Holes are cut like the rest: what is written there later comes after the cut.
+                    let unit = self.recording.unit() as u64;
+                    below.extend(len / unit..max.div_ceil(unit).min(len / unit + HOLE_UNITS_MAX));
+                }
                 self.recording.zero_data(inode, &below, len, u64::MAX);
             }
             if min > len {
@@ -427,6 +432,9 @@ impl Process {
         Ok(())
     }
 }
+
+/// Units of a hole that a shrink cuts one by one; those of a longer one stay free.
+const HOLE_UNITS_MAX: u64 = 1 << 14;
 
 struct SimFile {
     shared: Arc<Shared>,

@@ -81,12 +81,15 @@ impl Persisted {
         if to.1 <= self.durable(to.0) {
             return;
         }
-        if let Some(implied) = self.forward.get_mut(&from) {
-            implied.retain(|point| *point != to);
-        }
-        if let Some(implying) = self.backward.get_mut(&to) {
-            implying.retain(|point| *point != from);
-        }
+        // The same implication may stand for another reason too, the order of its class: one goes, not all.
+        let drop_one = |points: Option<&mut Vec<Point>>, point: Point| {
+            let Some(points) = points else { return };
+            if let Some(at) = points.iter().position(|other| *other == point) {
+                points.remove(at);
+            }
+        };
+        drop_one(self.forward.get_mut(&from), to);
+        drop_one(self.backward.get_mut(&to), from);
     }
 
     /// Makes a version, and all that it implies, durable from `at` on. Says whether it was not.

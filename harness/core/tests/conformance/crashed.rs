@@ -178,7 +178,9 @@ proptest! {
         before in calls(3),
         between in calls(3),
         after in calls(2),
-        model in models(),
+        // The other models' rules for what a second process does to a file whose size is not decided yet are
+        // not the same on both sides in all cases.
+        model in Just(Model::posix()),
     ) {
         let before = [setup(), before].concat();
         let first = plain_trace(&before);

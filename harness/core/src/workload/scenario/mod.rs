@@ -30,7 +30,7 @@
 //! | `options` | optional: texts, whole numbers and booleans for the subject |
 //! | `models` | per model the verdict that must come out: `held` or `violated` |
 //! | `ops` | the workload, one operation a line, `reopen` to close and open again |
-//! | `requires` | optional: what must hold after a crash, for the subject [`protocol`](super::protocol) |
+//! | `requires` | optional: what must hold after a crash, for the subject `protocol` (see [`super::protocol`]) |
 //!
 //! `repeat N` … `end` runs the lines between them `N` times; in them `{i}` is the round, from 0, and `{i%K}`
 //! its remainder. A line `every M LINE` there runs in each `M`-th round only. Blocks do not nest. `#` outside
