@@ -14,9 +14,9 @@
 //!   end, and one for the new end; where the model knows garbage, a sector that was never durable gets
 //!   one version more before its first: noise, or what the file that was removed last held there; the rest of
 //!   such a sector counts as written;
-//! - `set_len` down, and truncation by open: the size, and for each piece that exists and has bytes past the
-//!   new end, the piece with those bytes zeroed; `set_len` up and `allocate`: the size; zeroing a range: the
-//!   pieces in it that exist, and the size if it grows;
+//! - `set_len` down, and truncation by open: the size, and for each piece that has bytes past the new end,
+//!   holes included, the piece with those bytes zeroed; `set_len` up and `allocate`: the size; zeroing a
+//!   range: the pieces in it, and the size if it grows;
 //! - names: one version for each name that a call creates, moves or removes. Where renames happen in steps, a
 //!   target that exists goes before it comes back.
 //!
@@ -29,8 +29,8 @@
 //! may be picked, with what they imply and what else the model says. In the state that results, a file is cut
 //! at its size, what has no name cannot be reached, and locks and handles are gone.
 //!
-//! A directory that moved between directories may be found under both names, and then even inside itself;
-//! there, and only there, a state's [`Tree`] leaves it out.
+//! Directories move as wholes. Where two exchanged names are not tied, a directory may still be found inside
+//! itself; there, and only there, a state's [`Tree`] leaves it out.
 
 mod base;
 mod brute_force;

@@ -365,7 +365,7 @@ impl Record<'_> {
         }
     }
 
-    /// Zeroes a range of bytes, in each piece that ever held something.
+    /// Zeroes a range of bytes, in each piece of the file, holes too, and each that ever held something.
     fn zero(&mut self, pos: Pos, inode: Inode, start: u64, end: u64) -> Vec<Version> {
         let unit = self.chains.unit;
         let content = self.cache.entry(inode).or_default();
@@ -376,7 +376,7 @@ impl Record<'_> {
         let numbers = start / unit..end.div_ceil(unit);
         let durable_len = self.chains.files.get(&inode).map_or(0, |content| content.len() as u64);
         let mut held: Vec<u64> = self.chains.pieces(inode, numbers.clone()).iter().map(number_of).collect();
-        held.extend(numbers.start..numbers.end.min(durable_len.div_ceil(unit)));
+        held.extend(numbers.start..numbers.end.min(durable_len.max(len).div_ceil(unit)));
         held.sort_unstable();
         held.dedup();
         let push = |index| {
