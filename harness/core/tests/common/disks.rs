@@ -9,7 +9,7 @@ use std::sync::Arc;
 use unplug::disk::{Chooser, CrashedLayer, Finished, Policy, Scratch, SimDisk, World};
 use unplug::model::{Model, Persisted};
 use unplug::plain::Tree;
-use unplug::trace::Pos;
+use unplug::trace::{Pos, Trace};
 use unplug_vfs::{FileKind, OpenOptions, Vfs};
 
 /// Runs `process` on `world` in every way that its choices allow.
@@ -47,12 +47,22 @@ pub fn crashed(model: &Model, work: impl Fn(&SimDisk)) -> Arc<World> {
 
 /// The same, before event `at` of what `work` does.
 pub fn crashed_at(model: &Model, work: impl Fn(&SimDisk), at: Pos) -> Arc<World> {
-    let world = Arc::new(World::empty(model.rules()));
-    let disk = SimDisk::new(Arc::clone(&world), Chooser::default(), u64::MAX, Scratch::default());
-    work(&disk);
-    let finished = disk.finish();
+    let world = World::empty(model.rules());
+    let finished = finished(model, work);
     let end = finished.recording.trace.end();
     crash(&world, finished, at.min(end), model)
+}
+
+/// The record of `work` on an empty disk.
+pub fn recorded(model: &Model, work: impl Fn(&SimDisk)) -> Trace {
+    finished(model, work).recording.trace
+}
+
+fn finished(model: &Model, work: impl Fn(&SimDisk)) -> Finished {
+    let world = Arc::new(World::empty(model.rules()));
+    let disk = SimDisk::new(world, Chooser::default(), u64::MAX, Scratch::default());
+    work(&disk);
+    disk.finish()
 }
 
 /// What the next process may find on the disk after it has done `work`.
@@ -76,8 +86,8 @@ pub fn read(fs: &dyn Vfs) -> Tree {
 }
 
 fn read_dir(fs: &dyn Vfs, dir: &str, tree: &mut Tree) {
-    for entry in fs.read_dir(Path::new(dir)).unwrap() {
-        let path = format!("{dir}/{}", entry.name.to_str().unwrap());
+    for entry in fs.read_dir(&Path::new("/").join(dir)).unwrap() {
+        let path = Path::new("/").join(dir).join(entry.name).to_str().unwrap().to_owned();
         match entry.kind {
             FileKind::Directory => {
                 tree.insert_dir(&path);

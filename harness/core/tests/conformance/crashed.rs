@@ -26,13 +26,13 @@ use crate::models::models;
 use crate::read_everything;
 
 /// Cases with more states than this at one crash, or in all, are left out.
-const STATES_MAX: u64 = 3000;
+pub const STATES_MAX: u64 = 3000;
 const OUTCOMES_MAX: usize = 20_000;
 
 /// What a process was told, and what it then found; as text, to be put in order.
 type Outcome = Vec<String>;
 
-fn run(fs: &dyn Vfs, steps: &[Step]) -> Vec<String> {
+pub fn run(fs: &dyn Vfs, steps: &[Step]) -> Vec<String> {
     let mut runner = Runner::new(fs, Path::new("/"));
     steps.iter().map(|step| format!("{step:?}: {:?}", runner.run(step))).collect()
 }
@@ -44,7 +44,7 @@ fn found(fs: &dyn Vfs) -> Vec<String> {
 }
 
 /// A disk with something durable on it.
-fn setup() -> Vec<Step> {
+pub fn setup() -> Vec<Step> {
     let data = |slot, len| Step::Write { slot, offset: 0, len, fill: 65 };
     let sync = |slot| Step::Sync { slot, data_only: true };
     let sync_dir = |path: &str| Step::SyncDir { path: path.to_owned() };
@@ -78,13 +78,13 @@ fn kinds(trace: &Trace) -> Vec<EventKind> {
 }
 
 /// A file's own calls need a handle: these open one first.
-fn on_file() -> impl Strategy<Value = Vec<Step>> {
+pub fn on_file() -> impl Strategy<Value = Vec<Step>> {
     let call = prop_oneof![
         8 => (prop::sample::select(vec![0u64, 100, 510, 900, 4090]), prop::sample::select(vec![1usize, 8, 600]), any::<u8>())
             .prop_map(|(offset, len, fill)| Step::Write { slot: 0, offset, len, fill }),
         3 => prop::sample::select(vec![0u64, 2, 300, 512, 700]).prop_map(|len| Step::SetLen { slot: 0, len }),
         1 => (0..2000u64, 1..3000u64).prop_map(|(offset, len)| Step::Allocate { slot: 0, offset, len }),
-        2 => Just(Step::Sync { slot: 0, data_only: true }),
+        2 => any::<bool>().prop_map(|data_only| Step::Sync { slot: 0, data_only }),
         2 => (0..700u64, 1..700usize).prop_map(|(offset, len)| read(0, offset, len)),
         1 => Just(Step::Len { slot: 0 }),
     ];
@@ -101,7 +101,7 @@ fn file() -> impl Strategy<Value = String> {
 }
 
 /// Directories move within the root only: across directories they could end up inside themselves.
-fn on_names() -> impl Strategy<Value = Vec<Step>> {
+pub fn on_names() -> impl Strategy<Value = Vec<Step>> {
     let dir = || prop::sample::select(vec!["d", "e"]).prop_map(str::to_owned);
     let any_dir = || prop::sample::select(vec!["", "d", "e"]).prop_map(str::to_owned);
     let step = prop_oneof![
@@ -137,7 +137,7 @@ fn compare(lazy: &BTreeSet<Outcome>, brute: &BTreeSet<Outcome>) -> Result<(), Te
     Ok(())
 }
 
-fn config() -> ProptestConfig {
+pub fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, max_global_rejects: 100_000, ..ProptestConfig::default() }
 }
 

@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod beyond_the_seam;
 mod calls;
 mod crashed;
 #[path = "../common/disks.rs"]
