@@ -104,17 +104,17 @@ impl Bounds {
             let n = Narrowing { lo: new_lo, hi: new_hi, ..next };
             self.set(n);
             self.trail.push(n);
-            let persisted = &world.layers[layer].persisted;
+            let (persisted, at) = (&world.layers[layer].persisted, world.layers[layer].at);
             if !persisted.is_constrained(n.cell) {
                 continue;
             }
             for version in lo + 1..=new_lo {
-                for (cell, index) in persisted.implied_by(n.cell, version) {
+                for (cell, index) in persisted.implied_by(n.cell, version, at) {
                     self.pending.push(Narrowing { layer: n.layer, cell, lo: index, hi: u32::MAX });
                 }
             }
             for version in new_hi + 1..=hi {
-                for (cell, index) in persisted.implying(n.cell, version) {
+                for (cell, index) in persisted.implying(n.cell, version, at) {
                     self.pending.push(Narrowing { layer: n.layer, cell, lo: 0, hi: index - 1 });
                 }
             }

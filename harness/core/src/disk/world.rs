@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::recording::{CellId, Recording, Rules};
 use super::{Bounds, Narrowing};
-use crate::model::Persisted;
+use crate::model::{Persisted, TakenBack};
 use crate::trace::{Inode, Pos, ROOT};
 
 /// A process that crashed: what it did, where it was cut, and what the model says of it.
@@ -54,6 +56,18 @@ impl World {
         World { layers, narrowed, rules: self.rules, next_inode }
     }
 
+    /// The disk if its processes had crashed at these positions, decided nothing.
+    pub fn crashed_at(&self, positions: &[Pos]) -> World {
+        let layers =
+            self.layers.iter().zip(positions).map(|(layer, at)| CrashedLayer { at: *at, ..layer.clone() });
+        World {
+            layers: layers.collect(),
+            narrowed: Vec::new(),
+            rules: self.rules,
+            next_inode: self.next_inode,
+        }
+    }
+
     /// The number that the next new inode gets.
     pub fn next_inode(&self) -> u32 {
         self.next_inode
@@ -76,12 +90,26 @@ impl World {
         creator.is_some_and(|l| l.recording.is_created_dir(inode))
     }
 
-    /// The latest event of layer `layer` that must have happened for what has been decided: any crash between
-    /// it and the layer's own crash position could have left the same.
-    pub fn earliest_crash(&self, layer: usize, decided: &[Narrowing]) -> Pos {
-        let recording = &self.layers[layer].recording;
-        let needed = self.narrowed.iter().chain(decided).filter(|n| n.layer as usize == layer && n.lo > 0);
-        needed.map(|n| recording.cell(n.cell).versions[n.lo as usize - 1].at + 1).max().unwrap_or(0)
+    /// The earliest crash of layer `layer`, `first` or later, that could have left what has been decided: any
+    /// crash between it and the layer's own crash position could have left the same. `first` lies behind the
+    /// last sync before that position.
+    pub fn earliest_crash(&self, layer: usize, decided: &[Narrowing], first: Pos) -> Pos {
+        let crashed = &self.layers[layer];
+        let of_layer = || self.narrowed.iter().chain(decided).filter(|n| n.layer as usize == layer);
+        // The newest version that is needed must have been made...
+        let made = |n: &Narrowing| match n.lo {
+            0 => 0,
+            lo => crashed.recording.cell(n.cell).versions[lo as usize - 1].at + 1,
+        };
+        let made = of_layer().map(made).fold(first, Pos::max);
+        // ...and every implication that no possible disk respects must have been taken back.
+        let taken_back = crashed.persisted.taken_back(made, crashed.at);
+        if taken_back.is_empty() {
+            return made;
+        }
+        let needed =
+            Needed { crashed, taken_back, bounds: of_layer().map(|n| (n.cell, (n.lo, n.hi))).collect() };
+        needed.earliest_crash(made)
     }
 
     /// The bounds of every cell of a layer that are not what the crash alone says, after what was decided.
@@ -92,5 +120,55 @@ impl World {
             bounds.set(*n);
         }
         bounds
+    }
+}
+
+/// What was decided about a crashed layer, by cell: its lowest and highest version.
+struct Needed<'a> {
+    crashed: &'a CrashedLayer,
+    /// The implications that may bind an earlier crash.
+    taken_back: &'a [TakenBack],
+    bounds: FxHashMap<CellId, (u32, u32)>,
+}
+
+impl Needed<'_> {
+    fn earliest_crash(&self, made: Pos) -> Pos {
+        if self.is_possible(made) {
+            return made;
+        }
+        // Later crashes are bound by fewer implications.
+        let possible = self.taken_back.partition_point(|t| !self.is_possible(t.at + 1));
+        self.taken_back.get(possible).map_or(self.crashed.at, |t| t.at + 1)
+    }
+
+    fn bounds(&self, cell: CellId) -> (u32, u32) {
+        self.bounds.get(&cell).copied().unwrap_or_else(|| self.crashed.bounds(cell))
+    }
+
+    /// Whether some disk within the bounds respects all that binds a crash at `at`. The oldest within the
+    /// bounds respects what binds the layer's own crash; so it is enough to raise what the rest asks for.
+    fn is_possible(&self, at: Pos) -> bool {
+        let mut raised: FxHashMap<CellId, u32> = FxHashMap::default();
+        let lowest = |raised: &FxHashMap<CellId, u32>, cell| {
+            raised.get(&cell).copied().unwrap_or_else(|| self.bounds(cell).0)
+        };
+        let first = self.taken_back.partition_point(|t| t.at < at);
+        let asks = |t: &&TakenBack| lowest(&raised, t.from.0) >= t.from.1;
+        let mut todo: Vec<(CellId, u32)> =
+            self.taken_back[first..].iter().filter(asks).map(|t| t.to).collect();
+        while let Some((cell, index)) = todo.pop() {
+            let lo = lowest(&raised, cell);
+            if index <= lo {
+                continue;
+            }
+            if index > self.bounds(cell).1 {
+                return false;
+            }
+            raised.insert(cell, index);
+            for version in lo + 1..=index {
+                todo.extend(self.crashed.persisted.implied_by(cell, version, at));
+            }
+        }
+        true
     }
 }

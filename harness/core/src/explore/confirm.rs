@@ -9,14 +9,13 @@ use unplug_vfs::Vfs;
 use super::Step;
 use super::crash_point::{Found, aftermath_of};
 use super::process::{self, End};
-use crate::disk::{CellId, CellKey, CrashedLayer, Recording, Value};
+use crate::disk::{Bounds, CellId, CellKey, Narrowing, Recording, Value, World};
 use crate::materialise::{Base, Cell, Chains, Fill, Picks};
 use crate::model::Model;
 use crate::oracle::aftermath::Machine;
 use crate::oracle::epoch;
 use crate::plain::{MemFs, Tree};
 use crate::subject::{Outcome, Subject};
-use crate::trace::Pos;
 
 impl Machine for MemFs {
     fn vfs(&self) -> Arc<dyn Vfs> {
@@ -29,17 +28,19 @@ impl Machine for MemFs {
 
 /// Builds the disk that the evidence describes, open cells completed with the oldest or newest version.
 pub(super) fn image<St>(found: &Found<St>, model: &Model, fill: Fill) -> Result<Tree, String> {
-    let mut bounds = found.world.final_bounds(&found.decided);
+    let world = found.world.crashed_at(&found.positions);
+    let mut bounds = decided_bounds(found, &world)?;
     let mut base = Base::empty();
     let mut tree = Tree::new();
-    for (index, (layer, at)) in found.world.layers.iter().zip(&found.positions).enumerate() {
-        let chains = Chains::new(&base, &layer.recording.trace, *at, model);
+    for (index, layer) in world.layers.iter().enumerate() {
+        let at = layer.at;
+        let chains = Chains::new(&base, &layer.recording.trace, at, model);
         let durable: BTreeMap<Cell, usize> =
             chains.cells().into_iter().map(|(cell, oldest, _)| (cell, oldest)).collect();
         let mut partial = Picks::new();
         for cell in 0..layer.recording.cells().len() as CellId {
-            let bounds = at_position(layer, cell, bounds.get(&found.world, index, cell), *at);
-            let version = if fill == Fill::Oldest { bounds.0 } else { bounds.1 };
+            let (oldest, newest) = bounds.get(&world, index, cell);
+            let version = if fill == Fill::Oldest { oldest } else { newest };
             if let Some((cell, pick)) = translate(&layer.recording, &chains, cell, version) {
                 // A call that changes nothing may make a version for the one and none for the other.
                 let durable = durable.get(&cell).copied().unwrap_or(0);
@@ -55,14 +56,22 @@ pub(super) fn image<St>(found: &Found<St>, model: &Model, fill: Fill) -> Result<
     Ok(tree)
 }
 
-/// The bounds of a cell if the crash had come at `at`, which is not later than the layer's own crash.
-fn at_position(layer: &CrashedLayer, cell: CellId, (lo, hi): (u32, u32), at: Pos) -> (u32, u32) {
-    let least = layer.persisted.lower_bound(cell, at);
-    let newest = layer.recording.cell(cell).newest_before(at);
-    // What the layer's own crash made durable is not owed at an earlier one; what was decided is.
-    let crash_least = layer.persisted.lower_bound(cell, layer.at);
-    let lo = if lo > crash_least { lo } else { least };
-    (lo.min(newest), hi.min(newest))
+/// What was decided, asked of `world`, where the same processes crash a little earlier: they may be bound by
+/// implications that later calls took back.
+fn decided_bounds<St>(found: &Found<St>, world: &World) -> Result<Bounds, String> {
+    let decided = found.world.narrowed.iter().chain(&found.decided);
+    let last: BTreeMap<(u32, CellId), Narrowing> = decided.map(|n| ((n.layer, n.cell), *n)).collect();
+    let mut bounds = Bounds::default();
+    bounds.start(world);
+    for n in last.values() {
+        // What the layer's own crash made durable is not owed at an earlier one; what was decided is.
+        let least = found.world.layers[n.layer as usize].bounds(n.cell).0;
+        let lo = if n.lo > least { n.lo } else { 0 };
+        if !bounds.try_narrow(world, Narrowing { lo, ..*n }) {
+            return Err(format!("the evidence is not a legal state of layer {}: {n:?}", n.layer));
+        }
+    }
+    Ok(bounds)
 }
 
 /// A version of the lazy disk as the materialiser numbers it. Both number by trace position; a change that

@@ -215,7 +215,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
         let mut leaf = self.run(world, chooser, nested);
         let state = if let Some(observer) = &mut self.observer {
             let decided = &leaf.finished.decided;
-            let earliest = |c: &Crashed<S::State>| c.first.max(world.earliest_crash(c.layer, decided));
+            let earliest = |c: &Crashed<S::State>| world.earliest_crash(c.layer, decided, c.first);
             let first: Vec<Pos> = stack.iter().map(earliest).collect();
             let state = if let End::State(state) = &leaf.end { Some(state) } else { None };
             observer(stack, &first, state);
@@ -442,7 +442,7 @@ pub(super) fn judge<S: Subject>(
         other => return fails(&positions, end_failure(other)),
     };
     for (index, crashed) in stack.iter().enumerate().rev() {
-        let from = crashed.first.max(world.earliest_crash(crashed.layer, &leaf.finished.decided));
+        let from = world.earliest_crash(crashed.layer, &leaf.finished.decided, crashed.first);
         if let Some(range) = crashed.own(from)
             && let Err((at, mut failure)) = epoch::check(subject, &crashed.history, state, range)
         {

@@ -8,7 +8,7 @@ use super::{Base, Cell, PAGE_LEN, SECTOR_LEN, garbage};
 use crate::model::{Append, Model, Order, Rename, SizeImplies, TornSide, Unwritten};
 use crate::trace::{Call, EventKind, Inode, Name, Pos, Trace};
 
-/// What the calls before a crash made. Later calls matter too: what they take back need not hold before.
+/// What the calls before a crash made.
 pub(super) fn chains(base: &Base, trace: &Trace, crash: Pos, model: &Model) -> Chains {
     let unit = u64::from(model.torn_unit).min(SECTOR_LEN);
     let chains = Chains::durable(base, unit);
@@ -21,20 +21,12 @@ pub(super) fn chains(base: &Base, trace: &Trace, crash: Pos, model: &Model) -> C
         renames: Vec::new(),
         pages: Vec::new(),
     };
-    let mut crashed = None;
-    for (pos, event) in (0..).zip(&trace.events) {
-        if pos == crash {
-            crashed = Some(record.chains.clone());
-        }
+    for (pos, event) in (0..crash).zip(&trace.events) {
         if let EventKind::Call(call) = &event.kind {
             record.apply(pos, call, trace);
         }
     }
-    let mut crashed = crashed.unwrap_or_else(|| record.chains.clone());
-    for (rule, later) in crashed.rules.iter_mut().zip(&record.chains.rules) {
-        rule.holds = later.holds;
-    }
-    crashed
+    record.chains
 }
 
 pub(super) struct Record<'a> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Persisted;
 use crate::disk::{Cell, CellId, Recording, Value};
 use crate::explore::CrashPoint;
+use crate::trace::Pos;
 
 /// A number of states, as its base-2 logarithm.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +39,7 @@ pub fn count_states(recording: &Recording, persisted: &Persisted, points: &[Cras
                 hi: recording.cell(*cell).newest_before(point.at),
             })
             .collect();
-        counts.push(count(recording, persisted, &open));
+        counts.push(count(recording, Ties { persisted, at: point.at }, &open));
         pending.retain(|cell| {
             persisted.lower_bound(*cell, point.at + 1) < recording.cell(*cell).newest_before(point.at)
         });
@@ -52,6 +53,13 @@ pub fn log2_sum(logs: impl Iterator<Item = f64> + Clone) -> f64 {
     max + logs.map(|l| (l - max).exp2()).sum::<f64>().max(1.0).log2()
 }
 
+/// The implications that bind a crash.
+#[derive(Clone, Copy)]
+struct Ties<'a> {
+    persisted: &'a Persisted,
+    at: Pos,
+}
+
 #[derive(Clone, Copy)]
 struct Open {
     cell: CellId,
@@ -59,19 +67,19 @@ struct Open {
     hi: u32,
 }
 
-fn count(recording: &Recording, persisted: &Persisted, open: &[Open]) -> StateCount {
+fn count(recording: &Recording, ties: Ties<'_>, open: &[Open]) -> StateCount {
     let mut total = StateCount { log2: 0.0, exact: true };
     let mut tied: Vec<Open> = Vec::new();
     for cell in open {
-        if persisted.is_constrained(cell.cell) {
+        if ties.persisted.is_constrained(cell.cell) {
             tied.push(*cell);
         } else {
             let distinct = distinct(recording, recording.cell(cell.cell), cell.lo, cell.hi);
             total.log2 += f64::from(distinct).log2();
         }
     }
-    for group in groups(persisted, &tied) {
-        let states = count_group(persisted, &group);
+    for group in groups(ties, &tied) {
+        let states = count_group(ties, &group);
         total.exact &= states.exact;
         total.log2 += states.log2;
     }
@@ -95,7 +103,7 @@ fn distinct(recording: &Recording, cell: &Cell, lo: u32, hi: u32) -> u32 {
 }
 
 /// Cells that implications tie together, directly or not; each group in the order of its cells.
-fn groups(persisted: &Persisted, tied: &[Open]) -> Vec<Vec<Open>> {
+fn groups(ties: Ties<'_>, tied: &[Open]) -> Vec<Vec<Open>> {
     let place: BTreeMap<CellId, usize> = tied.iter().enumerate().map(|(i, open)| (open.cell, i)).collect();
     let mut done = vec![false; tied.len()];
     let mut groups = Vec::new();
@@ -107,7 +115,7 @@ fn groups(persisted: &Persisted, tied: &[Open]) -> Vec<Vec<Open>> {
                 continue;
             }
             members.insert(i);
-            todo.extend(neighbours(persisted, &tied[i]).filter_map(|cell| place.get(&cell)));
+            todo.extend(neighbours(ties, &tied[i]).filter_map(|cell| place.get(&cell)));
         }
         if !members.is_empty() {
             groups.push(members.into_iter().map(|i| tied[i]).collect());
@@ -118,13 +126,11 @@ fn groups(persisted: &Persisted, tied: &[Open]) -> Vec<Vec<Open>> {
 
 /// Counts the legal states of a group cell by cell, keeping apart only what still matters: the versions of
 /// those cells that are tied to cells not counted yet.
-fn count_group(persisted: &Persisted, group: &[Open]) -> StateCount {
+fn count_group(ties: Ties<'_>, group: &[Open]) -> StateCount {
     let place: BTreeMap<CellId, usize> = group.iter().enumerate().map(|(i, open)| (open.cell, i)).collect();
     let needed_until: Vec<usize> = group
         .iter()
-        .map(|open| {
-            neighbours(persisted, open).filter_map(|cell| place.get(&cell)).copied().max().unwrap_or(0)
-        })
+        .map(|open| neighbours(ties, open).filter_map(|cell| place.get(&cell)).copied().max().unwrap_or(0))
         .collect();
     let mut ways: BTreeMap<Vec<(usize, u32)>, f64> = BTreeMap::from([(Vec::new(), 1.0)]);
     // Numbers of states outgrow a float: every so often the common factor is taken out.
@@ -133,7 +139,7 @@ fn count_group(persisted: &Persisted, group: &[Open]) -> StateCount {
         let mut next: BTreeMap<Vec<(usize, u32)>, f64> = BTreeMap::new();
         for (kept, count) in &ways {
             for index in open.lo..=open.hi {
-                if fits(persisted, open, index, kept.iter().map(|(p, v)| (group[*p].cell, *v))) {
+                if fits(ties, open, index, kept.iter().map(|(p, v)| (group[*p].cell, *v))) {
                     let mut kept: Vec<(usize, u32)> = kept
                         .iter()
                         .chain([&(i, index)])
@@ -160,26 +166,23 @@ fn count_group(persisted: &Persisted, group: &[Open]) -> StateCount {
     StateCount { log2: scale_log2 + ways.values().sum::<f64>().max(f64::MIN_POSITIVE).log2(), exact: true }
 }
 
-fn neighbours<'a>(persisted: &'a Persisted, open: &Open) -> impl Iterator<Item = CellId> + 'a {
+fn neighbours<'a>(ties: Ties<'a>, open: &Open) -> impl Iterator<Item = CellId> + 'a {
+    let Ties { persisted, at } = ties;
     let cell = open.cell;
     (open.lo + 1..=open.hi).flat_map(move |index| {
-        let implied = persisted.implied_by(cell, index).map(|(cell, _)| cell);
-        implied.chain(persisted.implying(cell, index).map(|(cell, _)| cell))
+        let implied = persisted.implied_by(cell, index, at).map(|(cell, _)| cell);
+        implied.chain(persisted.implying(cell, index, at).map(|(cell, _)| cell))
     })
 }
 
-fn fits(
-    persisted: &Persisted,
-    open: &Open,
-    index: u32,
-    mut chosen: impl Iterator<Item = (CellId, u32)>,
-) -> bool {
+fn fits(ties: Ties<'_>, open: &Open, index: u32, mut chosen: impl Iterator<Item = (CellId, u32)>) -> bool {
+    let Ties { persisted, at } = ties;
     chosen.all(|(other, other_index)| {
         let broken_by_having = (open.lo + 1..=index)
-            .flat_map(|v| persisted.implied_by(open.cell, v))
+            .flat_map(|v| persisted.implied_by(open.cell, v, at))
             .any(|(cell, least)| cell == other && other_index < least);
         let broken_by_lacking = (index + 1..=open.hi)
-            .flat_map(|v| persisted.implying(open.cell, v))
+            .flat_map(|v| persisted.implying(open.cell, v, at))
             .any(|(cell, least)| cell == other && other_index >= least);
         !broken_by_having && !broken_by_lacking
     })

@@ -64,6 +64,7 @@ use crate::disk::{Rules, SECTOR};
 pub use count::{StateCount, count_states, log2_sum};
 pub use file::ModelError;
 pub use persisted::Persisted;
+pub(crate) use persisted::TakenBack;
 
 /// Whether changes of a kind belong to the ordered class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -80,7 +80,9 @@ impl<'a> Pass<'a> {
             | Call::CreateDir { inode, .. }
             | Call::Link { inode, .. }
             | Call::Remove { inode, .. }
-            | Call::RemoveDir { inode, .. } => self.change_names(&points(updates), &[*inode], Rename::Atomic),
+            | Call::RemoveDir { inode, .. } => {
+                self.change_names(&points(updates), &[*inode], Rename::Atomic, at);
+            }
             Call::Rename { from_dir, to_dir, inode, .. } => {
                 if self.recording.moves_dir(at) {
                     self.tie(&points(updates));
@@ -91,7 +93,7 @@ impl<'a> Pass<'a> {
                     self.model.rename_across_directories
                 };
                 let how = if self.recording.moves_dir(at) { Rename::Steps } else { how };
-                self.change_names(&points(updates), &[*inode], how);
+                self.change_names(&points(updates), &[*inode], how, at);
             }
             Call::Exchange { a_dir, b_dir, a_inode, b_inode, .. } => {
                 let how = if a_dir == b_dir {
@@ -100,7 +102,7 @@ impl<'a> Pass<'a> {
                     self.model.rename_across_directories
                 };
                 let how = if how == Rename::Atomic { how } else { Rename::Steps };
-                self.change_names(&points(updates), &[*a_inode, *b_inode], how);
+                self.change_names(&points(updates), &[*a_inode, *b_inode], how, at);
             }
             Call::Write { inode, .. } | Call::Allocate { inode, .. } | Call::ZeroRange { inode, .. } => {
                 self.change_content(*inode, updates, None, at);
@@ -138,13 +140,13 @@ impl<'a> Pass<'a> {
 
     /// `points`: of a rename the old name, then the new one, with the target's removal before both where a
     /// rename has steps.
-    fn change_names(&mut self, points: &[Point], inodes: &[Inode], how: Rename) {
+    fn change_names(&mut self, points: &[Point], inodes: &[Inode], how: Rename, at: Pos) {
         for inode in inodes {
             self.names.entry(*inode).or_default().extend_from_slice(points);
         }
         let in_order = self.model.directory_operations == Order::InOrder;
         if !in_order {
-            points.iter().for_each(|point| self.changed_again(point.0, None));
+            points.iter().for_each(|point| self.changed_again(point.0, None, at));
         }
         match (how, points) {
             (Rename::Atomic, [old, new]) if !in_order => {
@@ -177,13 +179,13 @@ impl<'a> Pass<'a> {
     }
 
     /// A cell gets one more version: takes back what held only until then. A size ends in `page`.
-    fn changed_again(&mut self, cell: CellId, page: Option<u64>) {
+    fn changed_again(&mut self, cell: CellId, page: Option<u64>, at: Pos) {
         let Some(passing) = self.passing.get_mut(&cell) else { return };
         let persisted = &mut self.persisted;
         passing.retain(|p| {
             let stays = page.is_some() && p.page == page;
             if !stays {
-                persisted.forget(p.from, p.to);
+                persisted.forget(p.from, p.to, at);
             }
             stays
         });
@@ -220,8 +222,8 @@ impl<'a> Pass<'a> {
             }
         }
         match (shrunk_to, sizes.first()) {
-            (Some(len), Some((_, size))) if self.recording.shrinks(at) => self.shrink(len, *size, &data),
-            _ => self.grow(inode, &sizes, &data),
+            (Some(len), Some((_, size))) if self.recording.shrinks(at) => self.shrink(len, *size, &data, at),
+            _ => self.grow(inode, &sizes, &data, at),
         }
     }
 
@@ -258,8 +260,8 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn shrink(&mut self, len: u64, size: Point, data: &[Data]) {
-        self.changed_again(size.0, Some(page_of(len)));
+    fn shrink(&mut self, len: u64, size: Point, data: &[Data], at: Pos) {
+        self.changed_again(size.0, Some(page_of(len)), at);
         if self.model.shrink == Order::Free {
             return;
         }
@@ -271,13 +273,13 @@ impl<'a> Pass<'a> {
         self.order(&[size]);
     }
 
-    fn grow(&mut self, inode: Inode, sizes: &[(u64, Point)], data: &[Data]) {
+    fn grow(&mut self, inode: Inode, sizes: &[(u64, Point)], data: &[Data], at: Pos) {
         let Some((_, first)) = sizes.first() else { return };
         let in_block_end = self.durable_block_end(inode, *first);
         // What a smaller size of this event implies, the larger ones imply through it.
         let mut carried_to = 0;
         for (size, point) in sizes {
-            self.changed_again(point.0, Some(page_of(*size)));
+            self.changed_again(point.0, Some(page_of(*size)), at);
             let rule = if in_block_end.is_some_and(|end| *size <= end) {
                 self.model.append_in_block
             } else {
