@@ -21,6 +21,8 @@
 //! A snapshot that ends without its footer is `torn-tail`. A file of the store that is missing counts as one
 //! without a header.
 
+mod items;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -42,6 +44,7 @@ use crate::record::Record;
 use crate::replay::{self, Replay};
 use crate::snapshot::{self, SnapshotHeader};
 use crate::wal::SegmentHeader;
+pub use items::{Content, Item, ItemOp, Verdict, Visit, items, items_of};
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

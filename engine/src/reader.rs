@@ -169,6 +169,16 @@ impl<'a, S: Source> Records<'a, S> {
         self.offset
     }
 
+    /// Behind the last record; after [`Next::Bad`], where the bad fragment stands.
+    pub(crate) fn position(&self) -> u64 {
+        self.pos
+    }
+
+    /// Where [`skip`](Records::skip) goes on.
+    pub(crate) fn resume(&self) -> u64 {
+        self.resume
+    }
+
     /// The verified bytes of the last record.
     pub(crate) fn payload(&self) -> &[u8] {
         match &self.payload {
