@@ -1,12 +1,13 @@
 //! A violation's story: what was written near the crash, what of it survived, line by source line.
 
+mod order;
 mod paths;
 
 use std::panic::Location;
 
 use crate::disk::{Bounds, CellKey, CrashedLayer, Narrowing, Value, World};
 use crate::trace::{Call, EventKind, Mark, Pos, Trace};
-use paths::Paths;
+pub use paths::Paths;
 
 /// What there is to tell.
 pub struct Told {
@@ -14,14 +15,21 @@ pub struct Told {
     pub lines: Vec<String>,
     /// Source lines of the calls that matter: those of which something was lost.
     pub source: Vec<String>,
+    /// What the subject relied on and did not have, in a sentence.
+    pub order: Option<String>,
+    /// Equal for findings that are the same bug: the check, and the pair of updates that went wrong with their
+    /// source lines.
+    pub signature: String,
 }
 
 /// Updates shown per crash; those before them are counted.
 const UPDATES_SHOWN_MAX: usize = 16;
 
-/// Tells of the crashes of `world` at `positions`, given what was decided; `killed_at` is where in the first
-/// layer a process was killed whose successor went on. `op_line` prints operation number `op` of a process.
+/// Tells of the crashes of `world` at `positions`, given what was decided and which check failed; `killed_at`
+/// is where in the first layer a process was killed whose successor went on. `op_line` prints operation number
+/// `op` of a process.
 pub fn tell(
+    check: &str,
     world: &World,
     decided: &[Narrowing],
     positions: &[Pos],
@@ -29,7 +37,8 @@ pub fn tell(
     op_line: &dyn Fn(usize, u32) -> String,
 ) -> Told {
     let mut bounds = world.final_bounds(decided);
-    let mut told = Told { lines: Vec::new(), source: Vec::new() };
+    let mut told = Told { lines: Vec::new(), source: Vec::new(), order: None, signature: check.to_string() };
+    let mut pair = None;
     let mut paths = Paths::default();
     if let (Some(killed), Some(layer)) = (killed_at, world.layers.first()) {
         let trace = &layer.recording.trace;
@@ -44,22 +53,46 @@ pub fn tell(
         let process = index + usize::from(killed_at.is_some());
         told.lines.push(headline(process, world.layers.len(), trace, *at, &names, op_line));
         let updates = updates(world, index, layer, &mut bounds, *at, &mut paths);
-        let hidden = updates.len().saturating_sub(UPDATES_SHOWN_MAX);
+        let undone: Vec<&Update> = updates.iter().filter(|u| u.fate != Fate::Durable).collect();
+        let hidden = undone.len().saturating_sub(UPDATES_SHOWN_MAX);
         if hidden > 0 {
             told.lines.push(format!("  ({hidden} earlier updates that were not durable either)"));
         }
-        let width = updates[hidden..].iter().map(|u| u.what.chars().count()).max().unwrap_or(0);
-        for update in &updates[hidden..] {
-            let Update { fate, what, source } = update;
+        let width = undone[hidden..].iter().map(|u| u.what.chars().count()).max().unwrap_or(0);
+        for Update { fate, what, source, .. } in undone[hidden..].iter().copied() {
             told.lines.push(format!("  {:<9} {what:<width$}  {source}", fate.word()));
         }
-        for update in &updates {
+        for update in &undone {
             if matches!(update.fate, Fate::Lost | Fate::Torn) && !told.source.contains(&update.source) {
                 told.source.push(update.source.clone());
             }
         }
+        let promise = promised(trace, *at);
+        let found = order::broken(check, &updates, promise, &|op| op_line(process, op));
+        // The last crash is the one that showed it, unless it lost nothing.
+        pair = found.or(pair);
+        if pair.is_none() && index + 1 == world.layers.len() {
+            pair = order::too_early(check, &updates, trace, *at, paths.clone());
+        }
+    }
+    if !told.source.is_empty() {
+        told.signature = format!("{check}: {}", told.source.join(", "));
+    }
+    if let Some(order::Broken { sentence, signature }) = pair {
+        told.lines.push(format!("missing order: {sentence}"));
+        told.order = Some(sentence);
+        told.signature = format!("{check}: {signature}");
     }
     told
+}
+
+/// The last operation whose acknowledgement promised durability before a crash at `at`, and where it was.
+fn promised(trace: &Trace, at: Pos) -> Option<(Pos, u32)> {
+    let marks = trace.events.iter().zip(0..at).rev();
+    marks.into_iter().find_map(|(event, position)| match event.kind {
+        EventKind::Mark(Mark::Acknowledged { op, durable: true }) => Some((position, op)),
+        _ => None,
+    })
 }
 
 fn headline(
@@ -106,6 +139,8 @@ fn when(index: usize, trace: &Trace, at: Pos, op_line: &dyn Fn(usize, u32) -> St
 /// What became of an update.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
+    /// Not in doubt at the crash: synced before it.
+    Durable,
     Persisted,
     Lost,
     Torn,
@@ -115,6 +150,7 @@ enum Fate {
 impl Fate {
     fn word(self) -> &'static str {
         match self {
+            Fate::Durable => "durable",
             Fate::Persisted => "persisted",
             Fate::Lost => "lost",
             Fate::Torn => "torn",
@@ -124,12 +160,18 @@ impl Fate {
 }
 
 struct Update {
+    at: Pos,
     fate: Fate,
+    /// Whether a file's new length is there and nothing of what was written.
+    only_size: bool,
     what: String,
+    /// The same as a noun: what did or did not reach the disk.
+    noun: String,
+    call: Call,
     source: String,
 }
 
-/// The updates of a layer that a crash at `at` could undo, with their fate.
+/// The updates of a layer before a crash at `at`, with their fate.
 fn updates(
     world: &World,
     index: usize,
@@ -148,16 +190,17 @@ fn updates(
             next += 1;
         }
         let EventKind::Call(call) = &event.kind else { continue };
-        let what = describe(call, paths);
+        let (what, noun) = (describe(call, paths), order::noun(call, paths));
         paths.apply(call);
         let mut fates = Vec::new();
-        let mut size_survived = false;
+        let (mut size_survived, mut data_survived) = (false, false);
         for change in &changes[first..next] {
             let (cell, version) = (&change.cell, change.index);
             if matches!(recording.cell(*cell).versions[version as usize - 1].value, Value::Garbage(_)) {
                 continue;
             }
             if version <= layer.persisted.lower_bound(*cell, at) {
+                fates.push(Fate::Durable);
                 continue;
             }
             let (lo, hi) = bounds.get(world, index, *cell);
@@ -168,24 +211,30 @@ fn updates(
             };
             let is_size = matches!(recording.cell(*cell).key, CellKey::Size { .. });
             size_survived |= is_size && fate == Fate::Persisted;
+            data_survived |= !is_size && fate != Fate::Lost;
             fates.push(fate);
         }
         let Some(fate) = combine(&fates) else { continue };
         let note = if fate == Fate::Torn && size_survived { " (the size is there)" } else { "" };
-        found.push(Update { fate, what: format!("{what}{note}"), source: source(event.source) });
+        let (what, source) = (format!("{what}{note}"), source(event.source));
+        let only_size = size_survived && !data_survived;
+        found.push(Update { at: position, fate, only_size, what, noun, call: call.clone(), source });
     }
     found
 }
 
 fn combine(fates: &[Fate]) -> Option<Fate> {
     let has = |fate| fates.contains(&fate);
-    match (fates.is_empty(), has(Fate::Persisted), has(Fate::Lost)) {
-        (true, _, _) => None,
-        (_, true, true) => Some(Fate::Torn),
-        (_, true, false) => Some(Fate::Persisted),
-        (_, false, true) => Some(Fate::Lost),
-        (_, false, false) => Some(Fate::Either),
+    if fates.is_empty() {
+        return None;
     }
+    Some(match (has(Fate::Persisted), has(Fate::Lost)) {
+        (true, true) => Fate::Torn,
+        (true, false) => Fate::Persisted,
+        (false, true) => Fate::Lost,
+        (false, false) if has(Fate::Either) => Fate::Either,
+        (false, false) => Fate::Durable,
+    })
 }
 
 fn source(location: Option<&'static Location<'static>>) -> String {
@@ -197,7 +246,7 @@ fn place(location: Option<&'static Location<'static>>) -> String {
 }
 
 /// A call in words, with the paths that its inodes have before it.
-fn describe(call: &Call, paths: &Paths) -> String {
+pub fn describe(call: &Call, paths: &Paths) -> String {
     match call {
         Call::Create { dir, name, .. } => format!("create {}", paths.join(*dir, name)),
         Call::CreateDir { dir, name, .. } => format!("create directory {}", paths.join(*dir, name)),
@@ -220,6 +269,11 @@ fn describe(call: &Call, paths: &Paths) -> String {
         Call::SyncFile { inode, data_only: false } => format!("fsync {}", paths.of(*inode)),
         Call::SyncDir { dir } => format!("fsync directory {}", paths.of(*dir)),
         Call::SyncAll => "syncfs".to_string(),
+        Call::Failed { text, .. } => text.to_string(),
+        Call::LostWrite { inode, offset, data, lands } => {
+            let fate = lands.map_or("lost".to_string(), |at| format!("misdirected to {at}"));
+            format!("write {} at {offset}, {} bytes, {fate}", paths.of(*inode), data.len)
+        }
         Call::Exchange { a_dir, a, b_dir, b, .. } => {
             format!("exchange {} and {}", paths.join(*a_dir, a), paths.join(*b_dir, b))
         }

@@ -96,7 +96,14 @@ pub(super) fn confirm<S: Subject>(
         (Some(_), true) => "kill",
         (Some(_), false) => "kill-then-power-loss",
     };
-    let told = explain::tell(&found.world, &found.decided, &found.positions, found.killed_at, &op_line);
+    let told = explain::tell(
+        found.failure.check,
+        &found.world,
+        &found.decided,
+        &found.positions,
+        found.killed_at,
+        &op_line,
+    );
     let mut story = told.lines;
     story.push(format!("{}: {}", found.failure.check, found.failure.summary));
     story.extend(found.failure.details.iter().map(|line| format!("  {line}")));
@@ -114,11 +121,7 @@ pub(super) fn confirm<S: Subject>(
         crash_point: found.positions.first().copied().unwrap_or(0),
         depth: (found.crashes.len() + usize::from(found.killed_at.is_some())) as u32,
         models: super::permit::permitting(&settings.model, found),
-        signature: [found.failure.check]
-            .into_iter()
-            .chain(told.source.iter().map(String::as_str))
-            .collect::<Vec<_>>()
-            .join(" "),
+        signature: told.signature,
         source: told.source,
         token: token(settings, evidence),
         story,
