@@ -28,6 +28,11 @@ impl<R: Read> Lines<R> {
         Lines { source: io::BufReader::new(source), offset: 0 }
     }
 
+    /// Where the next line begins.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// The next line; `None` at the end of the file.
     pub(super) fn next_line(&mut self) -> io::Result<Option<Line>> {
         let mut line = Line { offset: self.offset, text: Vec::new(), ended: false, too_long: false };

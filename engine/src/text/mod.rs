@@ -47,13 +47,17 @@ mod parse;
 mod read;
 #[cfg(test)]
 mod tests;
+mod write;
 
-pub use read::read;
+pub use parse::TextRecord;
+pub use read::{read, walk};
+pub use write::{TextTarget, write};
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::error::Reason;
+use crate::inspect::Verdict;
 
 /// The longest line, without its end, that is looked at. The longest line a version wrote has 49 bytes; the C
 /// program reads lines into 256 bytes, line end and terminator included.
@@ -132,6 +136,35 @@ pub struct TextStop {
     pub reason: Reason,
     /// The same in words.
     pub detail: String,
+}
+
+/// A piece of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextItem {
+    /// Where it begins.
+    pub offset: u64,
+    /// Where it ends, its line end included.
+    pub end: u64,
+    /// What it is.
+    pub content: TextContent,
+    /// What reading makes of it.
+    pub verdict: Verdict,
+}
+
+/// What stands at a place of a text file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextContent {
+    /// The header line.
+    Header,
+    /// A record.
+    Record(TextRecord),
+    /// A line that is neither.
+    Damage {
+        /// What kind of damage it is.
+        reason: Reason,
+        /// The same in words.
+        detail: String,
+    },
 }
 
 /// What a file said, up to its first bad line.

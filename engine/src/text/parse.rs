@@ -2,20 +2,22 @@
 
 /// A record of the text formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Record {
+pub enum TextRecord {
+    /// A key and its new value.
     Put(i32, i64),
+    /// A key that goes.
     Del(i32),
 }
 
 /// `PUT <int> <long>` or `DEL <int>`, exactly as it was printed.
-pub(super) fn record(text: &[u8]) -> Option<Record> {
+pub(super) fn record(text: &[u8]) -> Option<TextRecord> {
     if let Some(fields) = text.strip_prefix(b"PUT ") {
         let blank = fields.iter().position(|&b| b == b' ')?;
         let key = i32::try_from(integer(&fields[..blank])?).ok()?;
-        Some(Record::Put(key, integer(&fields[blank + 1..])?))
+        Some(TextRecord::Put(key, integer(&fields[blank + 1..])?))
     } else {
         let key = i32::try_from(integer(text.strip_prefix(b"DEL ")?)?).ok()?;
-        Some(Record::Del(key))
+        Some(TextRecord::Del(key))
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 
 use crate::error::Reason;
+use crate::inspect::Verdict;
 
 use super::lines::{Line, Lines};
-use super::parse::{self, Record};
-use super::{HEADER, HEADER_STEM, LINE_LEN_MAX, TextFormat, TextReading, TextStop};
+use super::parse::{self, TextRecord as Record};
+use super::{HEADER, HEADER_STEM, LINE_LEN_MAX, TextContent, TextFormat, TextItem, TextReading, TextStop};
 
 /// Reads a file in the given format, whatever it holds. Memory is bounded by one line and the state.
 ///
@@ -15,7 +17,20 @@ use super::{HEADER, HEADER_STEM, LINE_LEN_MAX, TextFormat, TextReading, TextStop
 ///
 /// Only those of `source`; damage is in the reading.
 pub fn read(format: TextFormat, source: impl Read) -> io::Result<TextReading> {
-    let mut reader = Reader::new(format);
+    walk(format, source, &mut |_| ControlFlow::Continue(()))
+}
+
+/// As [`read`], and tells of every piece of the file in order; the walk ends early where `visit` says so.
+///
+/// # Errors
+///
+/// Only those of `source`; damage is in the reading.
+pub fn walk(
+    format: TextFormat,
+    source: impl Read,
+    visit: &mut dyn FnMut(TextItem) -> ControlFlow<()>,
+) -> io::Result<TextReading> {
+    let mut reader = Reader::new(format, visit);
     match format {
         TextFormat::V3Snapshot => reader.run_on_entries(source)?,
         TextFormat::V1 | TextFormat::V1Spaced => {
@@ -31,15 +46,18 @@ pub fn read(format: TextFormat, source: impl Read) -> io::Result<TextReading> {
 /// Why a line or entry was not taken.
 type Refused = (Reason, String);
 
-struct Reader {
+struct Reader<'v> {
+    visit: &'v mut dyn FnMut(TextItem) -> ControlFlow<()>,
+    /// The visitor has seen enough.
+    ended: bool,
     reading: TextReading,
     /// In the part that a scan of the tree wrote: keys ascend, there is no `DEL`.
     in_scan: bool,
     last_key: Option<i32>,
 }
 
-impl Reader {
-    fn new(format: TextFormat) -> Reader {
+impl<'v> Reader<'v> {
+    fn new(format: TextFormat, visit: &'v mut dyn FnMut(TextItem) -> ControlFlow<()>) -> Reader<'v> {
         let reading = TextReading {
             format,
             records: 0,
@@ -48,29 +66,34 @@ impl Reader {
             entries: BTreeMap::new(),
         };
         let in_scan = !matches!(format, TextFormat::V1 | TextFormat::V1Spaced);
-        Reader { reading, in_scan, last_key: None }
+        Reader { visit, ended: false, reading, in_scan, last_key: None }
     }
 
     fn header(&mut self, lines: &mut Lines<impl Read>) -> io::Result<()> {
         let Some(line) = lines.next_line()? else {
-            self.stop(0, (Reason::BadHeader, "the file is empty".into()));
+            self.take(0, 0, Err((Reason::BadHeader, "the file is empty".into())));
             return Ok(());
         };
+        let end = lines.offset();
         if line.ended && line.text == HEADER {
+            self.tell(TextItem { offset: 0, end, content: TextContent::Header, verdict: Verdict::Good });
             return Ok(());
         }
         // A log whose header line is simply not there starts with a record: it is one that would verify.
-        if self.checked_line(&line).is_ok() {
-            self.reading.good_records_after += 1;
+        let record = self.checked_line(&line);
+        self.take(0, if record.is_ok() { 0 } else { end }, Err(header_refused(&line)));
+        if record.is_ok() {
+            self.take(0, end, record);
         }
-        self.stop(0, header_refused(&line));
         Ok(())
     }
 
     fn lines(&mut self, lines: &mut Lines<impl Read>) -> io::Result<()> {
-        while let Some(line) = lines.next_line()? {
+        while !self.ended
+            && let Some(line) = lines.next_line()?
+        {
             let outcome = self.line(&line);
-            self.take(line.offset, outcome);
+            self.take(line.offset, lines.offset(), outcome);
         }
         Ok(())
     }
@@ -81,9 +104,12 @@ impl Reader {
         let mut too_long = false;
         for byte in io::BufReader::new(source).bytes() {
             let byte = byte?;
+            if self.ended {
+                return Ok(());
+            }
             if byte == b'P' && at > start {
                 let outcome = self.entry(&entry, too_long, false);
-                self.take(start, outcome);
+                self.take(start, at, outcome);
                 entry.clear();
                 (start, too_long) = (at, false);
             }
@@ -97,7 +123,7 @@ impl Reader {
         }
         if at > start {
             let outcome = self.entry(&entry, too_long, true);
-            self.take(start, outcome);
+            self.take(start, at, outcome);
         }
         Ok(())
     }
@@ -163,9 +189,13 @@ impl Reader {
         }
     }
 
-    fn take(&mut self, offset: u64, outcome: Result<Record, Refused>) {
-        match outcome {
-            Ok(_) if self.reading.stopped.is_some() => self.reading.good_records_after += 1,
+    fn take(&mut self, offset: u64, end: u64, outcome: Result<Record, Refused>) {
+        let behind = self.reading.stopped.is_some();
+        let (content, verdict) = match outcome {
+            Ok(record) if behind => {
+                self.reading.good_records_after += 1;
+                (TextContent::Record(record), Verdict::Behind)
+            }
             Ok(record) => {
                 self.reading.records += 1;
                 match record {
@@ -177,14 +207,21 @@ impl Reader {
                         self.reading.entries.remove(&key);
                     }
                 }
+                (TextContent::Record(record), Verdict::Good)
             }
-            Err(_) if self.reading.stopped.is_some() => {}
-            Err(refused) => self.stop(offset, refused),
-        }
+            Err((reason, detail)) => {
+                let verdict = if behind { Verdict::Bad } else { Verdict::Stop };
+                if !behind {
+                    self.reading.stopped = Some(TextStop { offset, reason, detail: detail.clone() });
+                }
+                (TextContent::Damage { reason, detail }, verdict)
+            }
+        };
+        self.tell(TextItem { offset, end, content, verdict });
     }
 
-    fn stop(&mut self, offset: u64, (reason, detail): Refused) {
-        self.reading.stopped = Some(TextStop { offset, reason, detail });
+    fn tell(&mut self, item: TextItem) {
+        self.ended |= (self.visit)(item).is_break();
     }
 }
 
