@@ -104,6 +104,8 @@ impl Relation {
 }
 
 fn sentence(early: &Early<'_>, late: &Update, op_line: &dyn Fn(u32) -> String) -> Broken {
+    let promised = matches!(early, Early::Acknowledged(_));
+    let rest = if promised { " reached the disk" } else { "" };
     let (before, signature) = match early {
         Early::Acknowledged(op) => {
             (format!("operation {op} ({}) was acknowledged", op_line(*op)), "acknowledged".to_string())
@@ -114,7 +116,7 @@ fn sentence(early: &Early<'_>, late: &Update, op_line: &dyn Fn(u32) -> String) -
         Early::Update(early) => (format!("{} reached the disk", early.noun), key(early)),
     };
     Broken {
-        sentence: format!("{before} before {}", late.noun),
+        sentence: format!("{before} before {}{rest}", late.noun),
         signature: format!("{signature} before {}", key(late)),
     }
 }
@@ -190,7 +192,7 @@ fn verb(call: &Call) -> &'static str {
         Call::Link { .. } => "link",
         Call::Remove { .. } => "remove",
         Call::RemoveDir { .. } => "remove-dir",
-        Call::SyncFile { .. } | Call::SyncDir { .. } | Call::SyncAll => "sync",
+        _ => "call",
     }
 }
 
@@ -216,6 +218,6 @@ pub(super) fn noun(call: &Call, paths: &Paths) -> String {
         Call::Remove { dir, name, .. } | Call::RemoveDir { dir, name, .. } => {
             format!("the removal of {}", paths.join(*dir, name))
         }
-        Call::SyncFile { .. } | Call::SyncDir { .. } | Call::SyncAll => "a sync".to_string(),
+        _ => "a call".to_string(),
     }
 }
