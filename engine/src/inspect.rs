@@ -44,6 +44,7 @@ use crate::record::Record;
 use crate::replay::{self, Replay};
 use crate::snapshot::{self, SnapshotHeader};
 use crate::wal::SegmentHeader;
+pub(crate) use items::segment_items;
 pub use items::{Content, Item, ItemOp, Verdict, Visit, items, items_of};
 
 /// What a file is.

@@ -61,6 +61,7 @@ mod reader;
 mod record;
 mod recovery;
 mod replay;
+pub mod salvage;
 mod snapshot;
 mod state;
 mod store;

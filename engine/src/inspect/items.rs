@@ -8,7 +8,7 @@ use unplug_vfs::{OpenOptions, Vfs, VfsFile};
 use super::Format;
 use crate::damage::{Damage, Unreadable};
 use crate::error::{Error, Reason};
-use crate::fragment::BLOCK;
+use crate::fragment::{BLOCK, Domain, Identity};
 use crate::header::{self, MAGIC_MANIFEST};
 use crate::manifest::Manifest;
 use crate::planted::Planted;
@@ -100,13 +100,25 @@ pub type Visit<'v> = &'v mut dyn FnMut(Item) -> ControlFlow<()>;
 pub fn items(vfs: &dyn Vfs, path: &Path, format: Format, visit: Visit<'_>) -> Result<(), Error> {
     let file = vfs.open(path, OpenOptions::READ).map_err(|e| Error::io("open", path, e))?;
     let len = file.len().map_err(|e| Error::io("look at", path, e))?;
-    walk(Plain { file: &*file, path }, len, format, visit)
+    walk(Plain { file: &*file, path }, len, format, None, visit)
+}
+
+/// As [`items`], through a log segment whose epoch and number are known: it is believed without a header.
+pub(crate) fn segment_items(
+    vfs: &dyn Vfs,
+    path: &Path,
+    (epoch, number): (u64, u64),
+    visit: Visit<'_>,
+) -> Result<(), Error> {
+    let file = vfs.open(path, OpenOptions::READ).map_err(|e| Error::io("open", path, e))?;
+    let len = file.len().map_err(|e| Error::io("look at", path, e))?;
+    walk(Plain { file: &*file, path }, len, Format::Wal, Some((epoch, number)), visit)
 }
 
 /// As [`items`], through bytes in memory.
 pub fn items_of(bytes: &[u8], format: Format, visit: Visit<'_>) {
     // Memory is the source, so reading cannot fail.
-    let _ = walk(bytes, bytes.len() as u64, format, visit);
+    let _ = walk(bytes, bytes.len() as u64, format, None, visit);
 }
 
 /// A file as it stands.
@@ -122,11 +134,17 @@ impl Source for Plain<'_> {
     }
 }
 
-fn walk<S: Source + Copy>(source: S, len: u64, format: Format, visit: Visit<'_>) -> Result<(), Error> {
+fn walk<S: Source + Copy>(
+    source: S,
+    len: u64,
+    format: Format,
+    known: Option<(u64, u64)>,
+    visit: Visit<'_>,
+) -> Result<(), Error> {
     let mut scratch = Scratch::default();
     let mut walk = Walk { visit, len, place: Place::Believed, waiting: Vec::new() };
     let flow = match format {
-        Format::Wal => wal(source, &mut scratch, &mut walk),
+        Format::Wal => wal(source, known, &mut scratch, &mut walk),
         Format::Snapshot => snapshot(source, &mut scratch, &mut walk),
         _ => manifest(source, &mut scratch, &mut walk),
     };
@@ -260,10 +278,16 @@ impl Walk<'_> {
     }
 }
 
-fn wal<S: Source>(source: S, scratch: &mut Scratch, walk: &mut Walk<'_>) -> Result<(), Ended> {
+fn wal<S: Source>(
+    source: S,
+    known: Option<(u64, u64)>,
+    scratch: &mut Scratch,
+    walk: &mut Walk<'_>,
+) -> Result<(), Ended> {
     let mut records = Records::new(source, scratch);
     let block = records.header_block()?;
-    let header = match SegmentHeader::decode(block) {
+    // The sequence number of the next record; None where any may come first.
+    let (identity, mut expected) = match SegmentHeader::decode(block) {
         Ok(header) => {
             let SegmentHeader { epoch, number, predecessor, first_sequence } = header;
             let fields = vec![
@@ -273,29 +297,33 @@ fn wal<S: Source>(source: S, scratch: &mut Scratch, walk: &mut Walk<'_>) -> Resu
                 ("first_sequence", first_sequence),
             ];
             walk.sound(0, BLOCK as u64, Content::Header(fields))?;
-            header
+            (header.identity(Planted::None), Some(first_sequence))
         }
         Err(fault) => {
             let damaged = SegmentHeader::decode_damaged(block);
             walk.damage(0, block.len() as u64, 0, fault.into())?;
-            // The fields may still be right, and then so is what they seed the checksums with.
-            match damaged {
-                Some(header) => header,
-                None => return Ok(()),
+            match (known, damaged) {
+                (Some((epoch, number)), _) => {
+                    walk.flush()?;
+                    walk.place = Place::Believed;
+                    (Identity::new(Domain::Wal, epoch, number), None)
+                }
+                // The fields may still be right, and then so is what they seed the checksums with.
+                (None, Some(header)) => (header.identity(Planted::None), None),
+                (None, None) => return Ok(()),
             }
         }
     };
-    records.begin(header.identity(Planted::None), Checks::ALL, BLOCK as u64);
-    let mut expected = header.first_sequence;
+    records.begin(identity, Checks::ALL, BLOCK as u64);
     rest(&mut records, walk, |walk, offset, end, payload| {
         let Some(record) = Record::decode(payload) else {
             return walk.damage(offset, end, offset, Damage::fragment(offset, Reason::Malformed));
         };
         let sequence = record.sequence;
-        if walk.place == Place::Believed && sequence != expected {
+        if walk.place == Place::Believed && expected.is_some_and(|expected| sequence != expected) {
             walk.damage(offset, offset, offset, Damage::fragment(offset, Reason::SequenceGap))?;
         }
-        expected = sequence.saturating_add(1);
+        expected = Some(sequence.saturating_add(1));
         let ops = record.ops.map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect();
         walk.sound(offset, end, Content::Record { sequence, ops })
     })

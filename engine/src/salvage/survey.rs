@@ -1,0 +1,371 @@
+//! What is there: the manifest if it can be believed, the snapshot, and what each segment holds.
+
+use std::ops::ControlFlow;
+
+use unplug_vfs::Vfs;
+
+use super::{Dropped, name_of};
+use crate::damage::Unreadable;
+use crate::dir::{Dir, Listing};
+use crate::error::{Error, Reason};
+use crate::inspect::{self, Content, Format, Item, ItemOp, Verdict};
+use crate::manifest::Manifest;
+use crate::names::{Form, Kind, Name};
+use crate::reader::Scratch;
+
+/// All that the directory offers for one epoch.
+pub(super) struct Survey {
+    pub epoch: u64,
+    /// Where the log begins.
+    pub first_sequence: u64,
+    pub snapshot: Option<Snapshot>,
+    pub log: Log,
+    /// What is not taken whatever the rest holds.
+    pub dropped: Vec<Dropped>,
+}
+
+/// The entries of a snapshot that verify.
+pub(super) struct Snapshot {
+    pub file: String,
+    pub epoch: u64,
+    pub next_sequence: u64,
+    pub entries: Vec<(Vec<u8>, Vec<u8>)>,
+    /// How many of them lie behind damage.
+    pub behind: u64,
+    pub damage: Option<Dropped>,
+}
+
+/// The segments that may hold records of the log.
+#[derive(Default)]
+pub(super) struct Log {
+    pub segments: Vec<Segment>,
+}
+
+/// What a segment holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub number: u64,
+    pub first_sequence: u64,
+    /// Behind the last record before the first bad one.
+    pub next_sequence: u64,
+    /// Every record that verifies, and whether it lies before the first bad one.
+    pub sequences: Vec<(u64, bool)>,
+    /// The first bad place, and any later one.
+    pub damage: Vec<(u64, Reason, String)>,
+}
+
+impl Segment {
+    /// Adds what is wrong with the segment, and how much of it was `left`.
+    pub(super) fn tell_dropped(&self, left: u64, dropped: &mut Vec<Dropped>) {
+        let file = Some(name_of(Name::wal(self.number)));
+        for (index, (offset, reason, detail)) in self.damage.iter().enumerate() {
+            let last = index + 1 == self.damage.len();
+            dropped.push(Dropped {
+                file: file.clone(),
+                offset: Some(*offset),
+                reason: Some(*reason),
+                detail: detail.clone(),
+                records: if last { left } else { 0 },
+            });
+        }
+        if self.damage.is_empty() && left > 0 {
+            let detail = "records before it are missing".to_string();
+            dropped.push(Dropped { file, offset: None, reason: None, detail, records: left });
+        }
+    }
+}
+
+impl Survey {
+    pub(super) fn of(vfs: &dyn Vfs, dir: &Dir) -> Result<Survey, Error> {
+        let listing = dir.list()?;
+        if listing.data().next().is_none() && listing.numbers(Kind::Manifest).next().is_none() {
+            return Err(Error::NotFound { path: dir.path().to_path_buf() });
+        }
+        let mut dropped = Vec::new();
+        let manifest = newest_manifest(dir, &listing, &mut dropped)?;
+        let mut snapshots = Vec::new();
+        for number in listing.numbers(Kind::Snapshot) {
+            snapshots.push((number, snapshot(vfs, dir, number)?));
+        }
+        let survey = match manifest {
+            Some((name, manifest)) => {
+                for older in listing.numbers(Kind::Manifest).filter(|number| *number != name.number) {
+                    dropped.push(leftover(Name::manifest(older)));
+                }
+                by_manifest(vfs, dir, &listing, &manifest, snapshots, dropped)?
+            }
+            None => by_files(vfs, dir, &listing, snapshots, dropped)?,
+        };
+        Ok(survey)
+    }
+}
+
+/// The newest manifest, if it verifies: an older one is history.
+fn newest_manifest(
+    dir: &Dir,
+    listing: &Listing,
+    dropped: &mut Vec<Dropped>,
+) -> Result<Option<(Name, Manifest)>, Error> {
+    let Some(number) = listing.numbers(Kind::Manifest).next_back() else {
+        let detail = "there is no manifest; the other files say what it said".to_string();
+        dropped.push(Dropped { file: None, offset: None, reason: None, detail, records: 0 });
+        return Ok(None);
+    };
+    let name = Name::manifest(number);
+    let file = dir.open(name)?;
+    let damage = match Manifest::read(&file, Some(number), &mut Scratch::default()) {
+        Ok(manifest) => return Ok(Some((name, manifest))),
+        Err(Unreadable::Damage(damage)) if damage.version.is_none() => damage,
+        Err(other) => return Err(other.into_error(file.path())),
+    };
+    dropped.push(Dropped {
+        file: Some(name_of(name)),
+        offset: Some(damage.offset),
+        reason: Some(damage.reason),
+        detail: format!("{}; the other files say what it said", damage.detail),
+        records: 0,
+    });
+    Ok(None)
+}
+
+fn by_manifest(
+    vfs: &dyn Vfs,
+    dir: &Dir,
+    listing: &Listing,
+    manifest: &Manifest,
+    snapshots: Vec<(u64, Option<Snapshot>)>,
+    mut dropped: Vec<Dropped>,
+) -> Result<Survey, Error> {
+    let mut current = None;
+    for (number, snapshot) in snapshots {
+        if number == manifest.snapshot {
+            current = snapshot;
+        } else {
+            dropped.push(leftover(Name::snapshot(number)));
+        }
+    }
+    let snapshot = match current {
+        _ if manifest.snapshot == 0 => None,
+        Some(found) if found.epoch == manifest.epoch => Some(found),
+        _ => Some(lost_snapshot(manifest.snapshot, manifest)),
+    };
+    let last_listed = manifest.segments.last().copied().unwrap_or(0);
+    let is_live = |number: u64| manifest.segments.contains(&number) || number > last_listed;
+    let log = log(vfs, dir, listing, manifest.epoch, is_live, &mut dropped)?;
+    for &number in manifest.segments.iter().filter(|number| !listing.contains(Name::wal(**number))) {
+        dropped.push(Dropped {
+            file: Some(name_of(Name::wal(number))),
+            offset: None,
+            reason: Some(Reason::BadHeader),
+            detail: "the file is missing".to_string(),
+            records: 0,
+        });
+    }
+    tell_kept(listing, &mut dropped);
+    Ok(Survey { epoch: manifest.epoch, first_sequence: manifest.first_sequence, snapshot, log, dropped })
+}
+
+/// Without a manifest: the newest epoch that begins with a snapshot that is whole, or else with any; or the
+/// first epoch, which begins with nothing.
+fn by_files(
+    vfs: &dyn Vfs,
+    dir: &Dir,
+    listing: &Listing,
+    snapshots: Vec<(u64, Option<Snapshot>)>,
+    mut dropped: Vec<Dropped>,
+) -> Result<Survey, Error> {
+    let mut best: Option<(u64, Snapshot)> = None;
+    for (number, snapshot) in snapshots {
+        let Some(snapshot) = snapshot else {
+            dropped.push(unreadable(Name::snapshot(number)));
+            continue;
+        };
+        let rank = |s: &Snapshot| (s.damage.is_none(), s.epoch, s.next_sequence);
+        match &best {
+            Some((_, other)) if rank(other) >= rank(&snapshot) => {
+                dropped.push(leftover(Name::snapshot(number)));
+            }
+            _ => {
+                if let Some((older, _)) = best.replace((number, snapshot)) {
+                    dropped.push(leftover(Name::snapshot(older)));
+                }
+            }
+        }
+    }
+    let (epoch, first_sequence) = best.as_ref().map_or((1, 1), |(_, s)| (s.epoch, s.next_sequence));
+    let log = log(vfs, dir, listing, epoch, |_| true, &mut dropped)?;
+    tell_kept(listing, &mut dropped);
+    if best.is_none() && log.segments.iter().all(|segment| segment.sequences.is_empty()) {
+        let file = listing.data().next().map_or(dir.path().to_path_buf(), |name| dir.path_of(name));
+        let (reason, detail) = (Reason::BadHeader, "no record, entry or manifest of the store verifies");
+        return Err(Error::Corrupted { file, offset: 0, reason, detail });
+    }
+    Ok(Survey { epoch, first_sequence, snapshot: best.map(|(_, snapshot)| snapshot), log, dropped })
+}
+
+/// Surveys the segments of an epoch.
+fn log(
+    vfs: &dyn Vfs,
+    dir: &Dir,
+    listing: &Listing,
+    epoch: u64,
+    is_live: impl Fn(u64) -> bool,
+    dropped: &mut Vec<Dropped>,
+) -> Result<Log, Error> {
+    let mut log = Log::default();
+    for number in listing.numbers(Kind::Wal) {
+        if !is_live(number) {
+            dropped.push(leftover(Name::wal(number)));
+            continue;
+        }
+        match segment(vfs, dir, epoch, number)? {
+            Some(segment) => log.segments.push(segment),
+            None => dropped.push(leftover(Name::wal(number))),
+        }
+    }
+    Ok(log)
+}
+
+/// What a segment holds; None if its sound header names another epoch.
+fn segment(vfs: &dyn Vfs, dir: &Dir, epoch: u64, number: u64) -> Result<Option<Segment>, Error> {
+    let mut segment = Segment { number, ..Segment::default() };
+    let (mut foreign, mut first) = (false, None);
+    let path = dir.path_of(Name::wal(number));
+    inspect::segment_items(vfs, &path, (epoch, number), &mut |item| {
+        let Item { offset, content, verdict, .. } = item;
+        match content {
+            Content::Header(fields) => {
+                let field = |name| fields.iter().find(|(field, _)| *field == name).map_or(0, |field| field.1);
+                foreign = (field("epoch"), field("number")) != (epoch, number);
+                first = Some(field("first_sequence"));
+                segment.next_sequence = field("first_sequence");
+            }
+            Content::Record { sequence, .. } => {
+                let good = verdict == Verdict::Good;
+                first.get_or_insert(sequence);
+                if good {
+                    segment.next_sequence = sequence + 1;
+                }
+                segment.sequences.push((sequence, good));
+            }
+            Content::Damage { reason, detail, .. } if verdict == Verdict::Stop => {
+                segment.damage.push((offset, reason, detail));
+            }
+            Content::Zeros if verdict == Verdict::Stop => {
+                let detail = "a hole of zeros, with records behind it".to_string();
+                segment.damage.push((offset, Reason::TornTail, detail));
+            }
+            _ => {}
+        }
+        if foreign { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    segment.first_sequence = first.unwrap_or(0);
+    Ok((!foreign).then_some(segment))
+}
+
+/// Hands out the records of a segment again, and whether each lies before the first bad one. Counts those that
+/// `take` has taken.
+pub(super) fn replay(
+    vfs: &dyn Vfs,
+    dir: &Dir,
+    epoch: u64,
+    number: u64,
+    mut take: impl FnMut(u64, Vec<ItemOp>, bool) -> bool,
+) -> Result<u64, Error> {
+    let mut count = 0;
+    let path = dir.path_of(Name::wal(number));
+    inspect::segment_items(vfs, &path, (epoch, number), &mut |item| {
+        if let Content::Record { sequence, ops } = item.content {
+            count += u64::from(take(sequence, ops, item.verdict == Verdict::Good));
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(count)
+}
+
+/// What a snapshot holds; None if its header cannot be believed.
+fn snapshot(vfs: &dyn Vfs, dir: &Dir, number: u64) -> Result<Option<Snapshot>, Error> {
+    let name = Name::snapshot(number);
+    let mut header = None;
+    let (mut entries, mut behind, mut footer, mut damage) = (Vec::new(), 0, None, None);
+    inspect::items(vfs, &dir.path_of(name), Format::Snapshot, &mut |item| {
+        match item.content {
+            Content::Header(fields) => {
+                let field = |name| fields.iter().find(|(field, _)| *field == name).map_or(0, |field| field.1);
+                header = Some((field("number"), field("epoch"), field("next_sequence")));
+            }
+            Content::Entry((key, value)) => {
+                behind += u64::from(item.verdict == Verdict::Behind);
+                entries.push((key, value.unwrap_or_default()));
+            }
+            Content::Footer { entries } => footer = Some(entries),
+            Content::Damage { reason, detail, .. } if item.verdict == Verdict::Stop => {
+                damage = Some((item.offset, reason, detail));
+            }
+            Content::Zeros if item.verdict == Verdict::Stop => {
+                let detail = "a hole of zeros, with entries behind it".to_string();
+                damage = Some((item.offset, Reason::TornTail, detail));
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    let Some((own, epoch, next_sequence)) = header.filter(|(own, ..)| *own == number) else {
+        return Ok(None);
+    };
+    debug_assert_eq!(own, number);
+    let lost = footer.and_then(|count| u64::checked_sub(count, entries.len() as u64)).filter(|n| *n > 0);
+    let damage = damage.map(|(offset, reason, detail)| Dropped {
+        file: Some(name_of(name)),
+        offset: Some(offset),
+        reason: Some(reason),
+        detail: match lost {
+            Some(lost) => format!("{detail}; {lost} entries are lost"),
+            None => detail,
+        },
+        records: 0,
+    });
+    Ok(Some(Snapshot { file: name_of(name), epoch, next_sequence, entries, behind, damage }))
+}
+
+/// A snapshot that the manifest names and of which nothing is left.
+fn lost_snapshot(number: u64, manifest: &Manifest) -> Snapshot {
+    Snapshot {
+        file: name_of(Name::snapshot(number)),
+        epoch: manifest.epoch,
+        next_sequence: manifest.first_sequence,
+        entries: Vec::new(),
+        behind: 0,
+        damage: Some(Dropped {
+            detail: "the snapshot is missing, or its header is damaged; all its entries are lost".to_string(),
+            ..unreadable(Name::snapshot(number))
+        }),
+    }
+}
+
+fn unreadable(name: Name) -> Dropped {
+    Dropped {
+        file: Some(name_of(name)),
+        offset: Some(0),
+        reason: Some(Reason::BadHeader),
+        detail: "its header block is damaged".to_string(),
+        records: 0,
+    }
+}
+
+fn leftover(name: Name) -> Dropped {
+    let detail = "not part of the store".to_string();
+    Dropped { file: Some(name_of(name)), offset: None, reason: None, detail, records: 0 }
+}
+
+fn tell_kept(listing: &Listing, dropped: &mut Vec<Dropped>) {
+    for name in listing.names() {
+        let detail = match name.form {
+            Form::Plain => continue,
+            Form::Tmp => "was never finished",
+            Form::Damaged => "kept by an earlier recovery, which the store has gone on without",
+        };
+        let file = Some(name_of(*name));
+        dropped.push(Dropped { file, offset: None, reason: None, detail: detail.to_string(), records: 0 });
+    }
+}
