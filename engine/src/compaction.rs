@@ -174,6 +174,7 @@ impl Store {
         self.live.snapshot = attempt.snapshot;
         self.live.sealed.clear();
         self.live.first_sequence = self.live.next_sequence;
+        self.durable = self.live.first_sequence - 1;
         self.live.ops = 0;
         self.live.log_bytes = 0;
         self.log = Some(log);

@@ -13,6 +13,22 @@ use crate::names::{Form, Kind, Name};
 /// crash may leave the listing in.
 const REMOVE_BATCH: usize = 2;
 
+/// How often a call that a signal interrupts is made again.
+const INTERRUPTIONS_MAX: u32 = 100;
+
+/// A call that may be made again if a signal interrupted it. A macro, so that the call keeps its source line.
+macro_rules! patiently {
+    ($call:expr) => {{
+        let mut left = INTERRUPTIONS_MAX;
+        loop {
+            match $call {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted && left > 0 => left -= 1,
+                result => break result,
+            }
+        }
+    }};
+}
+
 /// The directory of one store.
 pub(crate) struct Dir {
     vfs: Arc<dyn Vfs>,
@@ -53,7 +69,7 @@ impl Dir {
     /// did.
     #[track_caller]
     pub(crate) fn lock(&self, create: bool) -> Result<(Box<dyn VfsLock>, bool), Error> {
-        match self.vfs.lock(&self.path) {
+        match patiently!(self.vfs.lock(&self.path)) {
             Ok(lock) => return Ok((lock, false)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(self.lock_error(e)),
@@ -67,7 +83,7 @@ impl Dir {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(Error::io("create", &self.path, e)),
         }
-        match self.vfs.lock(&self.path) {
+        match patiently!(self.vfs.lock(&self.path)) {
             Ok(lock) => Ok((lock, true)),
             Err(e) => Err(self.lock_error(e)),
         }
@@ -83,7 +99,7 @@ impl Dir {
     /// Lists the directory. Subdirectories and names the store would not write are nobody's business here.
     #[track_caller]
     pub(crate) fn list(&self) -> Result<Listing, Error> {
-        let entries = match self.vfs.read_dir(&self.path) {
+        let entries = match patiently!(self.vfs.read_dir(&self.path)) {
             Ok(entries) => entries,
             Err(e) => return Err(Error::io("list", &self.path, e)),
         };
@@ -119,7 +135,7 @@ impl Dir {
     #[track_caller]
     fn open_with(&self, name: Name, options: OpenOptions, op: &'static str) -> Result<File, Error> {
         let path = self.path_of(name);
-        match self.vfs.open(&path, options) {
+        match patiently!(self.vfs.open(&path, options)) {
             Ok(inner) => Ok(File { inner, path }),
             Err(e) => Err(Error::io(op, &path, e)),
         }
@@ -173,12 +189,13 @@ impl Dir {
         left
     }
 
-    /// Makes names created, renamed and removed so far durable.
+    /// Makes names created, renamed and removed so far durable. Never made again if it fails: the second call
+    /// would return Ok without having written anything.
     #[track_caller]
     pub(crate) fn sync(&self) -> Result<(), Error> {
         match self.vfs.sync_dir(&self.path) {
             Ok(()) => Ok(()),
-            Err(e) => Err(Error::io("sync directory", &self.path, e)),
+            Err(e) => Err(Error::failed_sync("sync directory", &self.path, e)),
         }
     }
 
@@ -197,7 +214,7 @@ impl Dir {
                 if created {
                     let _ = self.vfs.remove_dir(&self.path);
                 }
-                Err(Error::io("sync directory", parent, e))
+                Err(Error::failed_sync("sync directory", parent, e))
             }
         }
     }
@@ -208,32 +225,46 @@ impl File {
         &self.path
     }
 
+    /// Writes everything, however little the file system takes at a time. After an error an unknown part of
+    /// it is written.
     #[track_caller]
     pub(crate) fn write(&self, data: &[u8], offset: u64) -> Result<(), Error> {
-        match self.inner.write_fully_at(data, offset) {
+        let mut written = 0;
+        while written < data.len() {
+            match patiently!(self.inner.write_at(&data[written..], offset + written as u64)) {
+                Ok(0) => return Err(Error::io("write", &self.path, io::ErrorKind::WriteZero.into())),
+                Ok(n) => written += n,
+                Err(e) => return Err(Error::io("write", &self.path, e)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts the file, or fills it up with zeros.
+    #[track_caller]
+    pub(crate) fn set_len(&self, len: u64) -> Result<(), Error> {
+        match patiently!(self.inner.set_len(len)) {
             Ok(()) => Ok(()),
-            Err(e) => Err(Error::io("write", &self.path, e)),
+            Err(e) => Err(Error::io("cut", &self.path, e)),
         }
     }
 
-    /// Makes content and length durable.
+    /// Makes content and length durable. Never made again if it fails, whatever the reason: the second call
+    /// would return Ok without having written anything.
     #[track_caller]
     pub(crate) fn sync(&self) -> Result<(), Error> {
         match self.inner.sync_data() {
             Ok(()) => Ok(()),
-            Err(e) => Err(Error::io("sync", &self.path, e)),
+            Err(e) => Err(Error::failed_sync("sync", &self.path, e)),
         }
     }
 
-    /// One read, repeated after an interruption; as short as the file system likes.
+    /// One read, as short as the file system likes; 0 means the end of the file and never an error.
     #[track_caller]
     pub(crate) fn read(&self, buf: &mut [u8], offset: u64) -> Result<usize, Error> {
-        loop {
-            match self.inner.read_at(buf, offset) {
-                Ok(n) => return Ok(n),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Error::io("read", &self.path, e)),
-            }
+        match patiently!(self.inner.read_at(buf, offset)) {
+            Ok(n) => Ok(n),
+            Err(e) => Err(Error::io("read", &self.path, e)),
         }
     }
 }

@@ -46,6 +46,14 @@ impl fmt::Display for Reason {
     }
 }
 
+fn wants_space(source: &io::Error) -> bool {
+    matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn outcome(undone: bool) -> &'static str {
+    if undone { " (nothing was written)" } else { "" }
+}
+
 /// Every error of the store, by cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -72,8 +80,8 @@ pub enum Error {
         /// What the file system said.
         source: io::Error,
     },
-    /// The file system is full.
-    #[error("failed to {op} {}: no space left; free some and open the store again", path.display())]
+    /// The file system is full. Reads go on, and writes again as soon as there is space.
+    #[error("failed to {op} {}: no space left; free some and try again{}", path.display(), outcome(*undone))]
     NoSpace {
         /// What was tried.
         op: &'static str,
@@ -81,6 +89,9 @@ pub enum Error {
         path: PathBuf,
         /// What the file system said.
         source: io::Error,
+        /// Whether what had been done of it was undone, and durably so: then it never happened. Otherwise the
+        /// operation may still show after a crash, until the store has taken another write.
+        undone: bool,
     },
     /// The store takes no writes. Nothing was done.
     #[error("failed to write: the store is read-only, because {cause}; open it again to write")]
@@ -140,14 +151,27 @@ impl Error {
     /// Wraps what the file system said.
     pub(crate) fn io(op: &'static str, path: &Path, source: io::Error) -> Error {
         let path = path.to_path_buf();
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpace { op, path, source },
-            _ => Error::Io { op, path, source },
+        match wants_space(&source) {
+            true => Error::NoSpace { op, path, source, undone: false },
+            false => Error::Io { op, path, source },
         }
     }
 
-    /// Whether the call was refused before it touched anything: its operation has provably no effect. After
-    /// any other error of a write or a sync, the operation may survive or not.
+    /// As [`Error::io`], for a call that is final when it fails, for want of space too.
+    pub(crate) fn failed_sync(op: &'static str, path: &Path, source: io::Error) -> Error {
+        Error::Io { op, path: path.to_path_buf(), source }
+    }
+
+    /// Notes that nothing of the operation is left.
+    pub(crate) fn undone(self) -> Error {
+        match self {
+            Error::NoSpace { op, path, source, .. } => Error::NoSpace { op, path, source, undone: true },
+            other => other,
+        }
+    }
+
+    /// Whether the call was refused before it touched anything, or was undone for certain: its operation has
+    /// provably no effect. After any other error of a write or a sync, the operation may survive or not.
     pub fn is_refused(&self) -> bool {
         matches!(
             self,
@@ -156,6 +180,7 @@ impl Error {
                 | Error::Recovering
                 | Error::Failed { .. }
                 | Error::Locked { .. }
+                | Error::NoSpace { undone: true, .. }
         )
     }
 
@@ -166,7 +191,11 @@ impl Error {
 
     /// Whether the file system is full.
     pub fn is_no_space(&self) -> bool {
-        matches!(self, Error::NoSpace { .. })
+        match self {
+            Error::NoSpace { .. } => true,
+            Error::Io { source, .. } => wants_space(source),
+            _ => false,
+        }
     }
 
     /// Whether a call of the file system failed (a full one included).

@@ -144,18 +144,27 @@ impl Fragmenter {
     }
 
     /// Hands over what waits, padded with zeros to whole blocks, and its file offset; then keeps only the
-    /// bytes of a last block that is not full, to be written again with what follows.
+    /// bytes of a last block that is not full, to be written again with what follows. If that fails,
+    /// everything still waits.
     pub(crate) fn flush<E>(&mut self, write: impl FnOnce(&[u8], u64) -> Result<(), E>) -> Result<(), E> {
         let used = self.buf.len();
         let full = used / BLOCK * BLOCK;
         self.buf.resize(used.next_multiple_of(BLOCK), 0);
         let result = write(&self.buf, self.start);
         self.buf.truncate(used);
+        result?;
         self.buf.drain(..full);
         self.start += full as u64;
         if self.buf.capacity() > BUFFER_KEPT_MAX {
             self.buf.shrink_to(2 * BLOCK);
         }
-        result
+        Ok(())
+    }
+
+    /// Takes back what was pushed behind `end`, which still waits.
+    pub(crate) fn rewind(&mut self, end: u64) {
+        if let Some(kept) = end.checked_sub(self.start) {
+            self.buf.truncate(kept as usize);
+        }
     }
 }

@@ -1,17 +1,45 @@
 //! How a store is opened.
 
+use std::time::Duration;
+
 use crate::error::Error;
 use crate::planted::Planted;
 
-/// When a write is made durable.
+/// When writes are made durable, and so what a write promises when it returns Ok.
+///
+/// Under every policy the log keeps the order of the writes, and a crash takes them from the end only: what is
+/// left is the result of the first so many operations. [`Store::durable_sequence`](crate::Store::durable_sequence)
+/// says how many that are at least; [`Store::sync`](crate::Store::sync) makes it all of them.
+///
+/// | policy | a write that returned is lost by power loss at most if |
+/// |---|---|
+/// | `EveryWrite` | never |
+/// | `EveryN` | it is among the last *n* - 1 |
+/// | `Interval` | it was made within the last *period*, or since the last [`tick`](crate::Store::tick) that came later than that |
+/// | `Manual` | no sync has returned since |
+///
+/// A killed process loses nothing that a write has returned for, unless
+/// [`write_buffer_bytes`](Options::write_buffer_bytes) lets writes wait in its own memory; then they count as
+/// lost in both cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SyncPolicy {
-    /// Before the call returns.
+    /// Before each write returns.
     #[default]
     EveryWrite,
-    /// When [`Store::sync`](crate::Store::sync) returns. Power loss may take what was written since; what is
-    /// left is always the result of the first so many operations.
+    /// Before every n-th write returns: [`SyncPolicy::WRITES`] by default. A batch is one write.
+    EveryN(u64),
+    /// By a [`tick`](crate::Store::tick), once the oldest write that is not durable has waited for so long:
+    /// [`SyncPolicy::PERIOD`] by default.
+    Interval(Duration),
+    /// When [`Store::sync`](crate::Store::sync) returns.
     Manual,
+}
+
+impl SyncPolicy {
+    /// The usual count for [`EveryN`](SyncPolicy::EveryN).
+    pub const WRITES: u64 = 100;
+    /// The usual period for [`Interval`](SyncPolicy::Interval).
+    pub const PERIOD: Duration = Duration::from_secs(5);
 }
 
 /// What to do about damage that no crash can explain: in a snapshot, or in a log segment that was synced and
@@ -43,6 +71,11 @@ pub struct Options {
     pub compact_ops: Option<u64>,
     /// When a write is made durable; every write by default.
     pub sync: SyncPolicy,
+    /// Asynchronous writes: so many bytes of log records may wait in the process before they are written to
+    /// the file together; 0 by default. They are written out earlier by a sync, by a rotation and by closing.
+    /// A kill takes what waits, as power loss does; so this makes no difference to a policy's promise after
+    /// power loss, and a sync still makes everything durable.
+    pub write_buffer_bytes: usize,
     /// Overwrite the files of retired log segments instead of creating new ones; off by default.
     pub recycle_segments: bool,
     /// What to do about damage that no crash can explain.
@@ -67,6 +100,9 @@ impl Options {
         if self.compact_ops == Some(0) {
             return refuse("compact_ops must be at least 1, or None for never");
         }
+        if self.sync == SyncPolicy::EveryN(0) {
+            return refuse("a sync every 0 writes makes no sense; use at least 1, or SyncPolicy::Manual");
+        }
         Ok(())
     }
 }
@@ -79,6 +115,7 @@ impl Default for Options {
             compact_log_bytes: Some(4 << 20),
             compact_ops: Some(1000),
             sync: SyncPolicy::default(),
+            write_buffer_bytes: 0,
             recycle_segments: false,
             recovery: RecoveryPolicy::default(),
             planted: Planted::default(),

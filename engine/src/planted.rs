@@ -71,6 +71,12 @@ planted! {
     SnapshotNotSynced = "snapshot-not-synced",
     /// The directory is not synced after the renames of a compaction's snapshot and of any manifest.
     DirNotSyncedAfterRename = "dir-not-synced-after-rename",
+    /// With syncs at intervals, writes count as durable as soon as they are written.
+    IntervalAcknowledgedEarly = "interval-acknowledged-early",
+    /// After a write that found the disk full, the log goes on behind what that left.
+    FullDiskTailKept = "full-disk-tail-kept",
+    /// A failed sync of the log is tried again, and believed when it succeeds.
+    FailedSyncRetried = "failed-sync-retried",
 }
 
 #[cfg(test)]
@@ -79,7 +85,7 @@ mod tests {
 
     #[test]
     fn every_name_leads_to_its_mistake_and_back() {
-        assert_eq!(Planted::NAMES.len(), 18);
+        assert_eq!(Planted::NAMES.len(), 21);
         for name in Planted::NAMES {
             assert_eq!(Planted::from_name(name).map(Planted::name), Some(*name));
         }

@@ -7,13 +7,13 @@ use crate::error::Error;
 /// ```text
 ///            Locked             Recovered
 /// Opening ───────────▶ Recovering ───────────▶ Ready ◀──────────────▶ Compacting
-///                          │                     │    CompactionBegan     │
-///                          │ FoundDamage         │    CompactionEnded     │
-///                          ▼                     │                        │
-///                       ReadOnly ◀───────────────┘                        │
-///                          │        SpaceRanOut                           │
-///                          │                                              │
-///                          └────────────▶ Failed ◀── DiskFailed, from any ┘
+///                          │                    ▲ │    CompactionBegan     │
+///                          │ FoundDamage        │ │    CompactionEnded     │
+///                          ▼      SpaceReturned │ │ SpaceRanOut            │
+///                       ReadOnly                │ ▼                        │
+///                          │                    Full                       │
+///                          │                     │                         │
+///                          └────────────▶ Failed ◀── DiskFailed, from any ─┘
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
@@ -25,7 +25,9 @@ pub enum State {
     Ready,
     /// Reads; the log is being replaced by a snapshot, and no write is let in between.
     Compacting,
-    /// Reads only: the disk is full, or damage was found and the policy is to look only.
+    /// Reads, and writes as soon as there is space: the disk was full at the last one.
+    Full,
+    /// Reads only: damage was found and the policy is to look only.
     ReadOnly,
     /// Reads only, for good: the disk refused a write or a sync, and what it holds is unknown.
     Failed,
@@ -46,6 +48,8 @@ pub(crate) enum Event {
     CompactionEnded,
     /// The file system is full.
     SpaceRanOut,
+    /// What the full file system left undone is undone; it may be tried again.
+    SpaceReturned,
     /// A write or a sync failed.
     DiskFailed,
 }
@@ -71,7 +75,8 @@ impl Machine {
             (State::Recovering, Event::FoundDamage) => State::ReadOnly,
             (State::Ready, Event::CompactionBegan) => State::Compacting,
             (State::Compacting, Event::CompactionEnded) => State::Ready,
-            (State::Ready, Event::SpaceRanOut) => State::ReadOnly,
+            (State::Ready, Event::SpaceRanOut) => State::Full,
+            (State::Full, Event::SpaceReturned) => State::Ready,
             (_, Event::DiskFailed) => State::Failed,
             _ => return Err(Error::Internal { what: "illegal state transition" }),
         };
@@ -83,15 +88,23 @@ impl Machine {
 mod tests {
     use super::*;
 
-    const STATES: [State; 6] =
-        [State::Opening, State::Recovering, State::Ready, State::Compacting, State::ReadOnly, State::Failed];
-    const EVENTS: [Event; 7] = [
+    const STATES: [State; 7] = [
+        State::Opening,
+        State::Recovering,
+        State::Ready,
+        State::Compacting,
+        State::Full,
+        State::ReadOnly,
+        State::Failed,
+    ];
+    const EVENTS: [Event; 8] = [
         Event::Locked,
         Event::Recovered,
         Event::FoundDamage,
         Event::CompactionBegan,
         Event::CompactionEnded,
         Event::SpaceRanOut,
+        Event::SpaceReturned,
         Event::DiskFailed,
     ];
 
@@ -116,7 +129,8 @@ mod tests {
             (State::Recovering, Event::FoundDamage, State::ReadOnly),
             (State::Ready, Event::CompactionBegan, State::Compacting),
             (State::Compacting, Event::CompactionEnded, State::Ready),
-            (State::Ready, Event::SpaceRanOut, State::ReadOnly),
+            (State::Ready, Event::SpaceRanOut, State::Full),
+            (State::Full, Event::SpaceReturned, State::Ready),
         ];
         drawn.extend(STATES.map(|s| (s, Event::DiskFailed, State::Failed)));
         for t in &drawn {

@@ -3,6 +3,7 @@
 use std::ops::RangeBounds;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use unplug_vfs::{Vfs, VfsLock};
 
@@ -24,10 +25,12 @@ use crate::wal::{Draft, Log, SegmentHeader};
 /// [`VALUE_BYTES_MAX`](crate::VALUE_BYTES_MAX), a batch up to [`BATCH_BYTES_MAX`](crate::BATCH_BYTES_MAX); the
 /// empty key and the empty value are like any other.
 ///
-/// A write that returns Ok is durable ([`SyncPolicy::EveryWrite`]) or will be when a later
-/// [`sync`](Store::sync) returns ([`SyncPolicy::Manual`]). A write that returns an error either did nothing
-/// ([`Error::is_refused`]) or may survive a crash or not; in the second case the store takes no more writes,
-/// reads go on and show the state without it, and opening the store again settles it.
+/// A write that returns Ok is durable, or will be when a later [`sync`](Store::sync) returns: see
+/// [`SyncPolicy`]. A write that returns an error either did nothing ([`Error::is_refused`]) or may survive a
+/// crash or not; reads go on and show the state without it. After a failed sync, or a write that failed for
+/// another reason than want of space, the store takes no more writes, and opening it again settles the matter.
+/// After a write that found the disk full the store undoes what was written of it, and goes on with the next
+/// write for which there is space.
 ///
 /// Dropping a store does not sync it: see [`close`](Store::close).
 pub struct Store {
@@ -44,6 +47,12 @@ pub struct Store {
     report: RecoveryReport,
     /// Why the store takes no writes.
     cause: Option<String>,
+    /// A segment that could not be finished for want of space: it must go before the log goes on.
+    unfinished: Option<Name>,
+    /// The last record that is durable.
+    pub(crate) durable: u64,
+    /// When a tick found writes that were not durable yet.
+    waiting_since: Option<Duration>,
     scratch: Vec<u8>,
     _lock: Box<dyn VfsLock>,
 }
@@ -116,6 +125,7 @@ impl Store {
             Some(_) => None,
             None => Some("its files are damaged".to_string()),
         };
+        let durable = live.next_sequence - 1;
         Store {
             dir,
             options,
@@ -127,6 +137,9 @@ impl Store {
             last_compaction_error: None,
             report,
             cause,
+            unfinished: None,
+            durable,
+            waiting_since: None,
             scratch: Vec::new(),
             _lock: lock,
         }
@@ -172,10 +185,13 @@ impl Store {
     /// The funnel: log, sync, apply, count, perhaps compact. Nothing reaches memory that the log refused.
     fn commit(&mut self, apply: impl FnOnce(&mut Memory), ops: u64) -> Result<(), Error> {
         if let Err(e) = self.log_record() {
-            return Err(self.poison(e));
+            return Err(self.stop(e));
         }
         apply(&mut self.memory);
         self.live.next_sequence += 1;
+        if self.options.planted == Planted::IntervalAcknowledgedEarly {
+            self.durable = self.live.next_sequence - 1;
+        }
         self.live.ops += ops;
         self.live.log_bytes += self.scratch.len() as u64;
         if self.scratch.capacity() > SCRATCH_KEPT_MAX {
@@ -193,14 +209,31 @@ impl Store {
         if self.writer()?.is_full_for(record_len, segment_size) {
             self.rotate()?;
         }
+        let due = match self.options.sync {
+            SyncPolicy::EveryWrite => true,
+            SyncPolicy::EveryN(n) => self.live.next_sequence - self.durable >= n,
+            SyncPolicy::Interval(_) | SyncPolicy::Manual => false,
+        };
+        // With a sync right behind it, the record had better be refused by the write than by the sync.
+        let buffer = if due { 0 } else { self.options.write_buffer_bytes };
         let log = self.log.as_mut().ok_or(NO_LOG)?;
-        log.append(&self.scratch)?;
-        if self.options.sync == SyncPolicy::EveryWrite
-            && self.options.planted != Planted::AcknowledgedBeforeSync
-        {
-            log.sync()?;
+        log.append(&self.scratch, buffer)?;
+        if due {
+            if self.options.planted != Planted::AcknowledgedBeforeSync {
+                self.sync_log()?;
+            }
+            self.durable = self.live.next_sequence;
         }
         Ok(())
+    }
+
+    fn sync_log(&mut self) -> Result<(), Error> {
+        let planted = self.options.planted;
+        let log = self.writer()?;
+        match log.sync() {
+            Err(_) if planted == Planted::FailedSyncRetried => log.sync(),
+            result => result,
+        }
     }
 
     fn writer(&mut self) -> Result<&mut Log, Error> {
@@ -213,11 +246,13 @@ impl Store {
         let number = self.live.allocate();
         let (epoch, first_sequence) = (self.live.epoch, self.live.next_sequence);
         let retired = self.retired.pop();
-        let old = self.writer()?;
-        old.sync()?;
-        let predecessor = old.number();
+        self.sync_log()?;
+        self.durable = first_sequence - 1;
+        let predecessor = self.writer()?.number();
         let header = SegmentHeader { epoch, number, predecessor, first_sequence };
+        self.unfinished = Some(Name::wal(number));
         let mut log = Draft::new(header, self.options.planted).finish(&self.dir, retired)?;
+        self.unfinished = None;
         log.sync()?;
         if self.options.planted != Planted::SegmentEntryNotSynced {
             self.dir.sync()?;
@@ -230,17 +265,49 @@ impl Store {
     /// Makes all writes so far durable.
     pub fn sync(&mut self) -> Result<(), Error> {
         self.check_writable()?;
-        match self.writer()?.sync() {
-            Ok(()) => Ok(()),
-            Err(e) => Err(self.poison(e)),
+        match self.sync_log() {
+            Ok(()) => {
+                self.durable = self.last_sequence();
+                self.waiting_since = None;
+                Ok(())
+            }
+            Err(e) => Err(self.stop(e)),
         }
+    }
+
+    /// Tells the store the time, measured from any fixed moment. Under [`SyncPolicy::Interval`] it syncs if
+    /// writes have waited for the period since the first tick that found them; returns whether it did. Under
+    /// any other policy, and without such writes, nothing happens.
+    pub fn tick(&mut self, now: Duration) -> Result<bool, Error> {
+        let SyncPolicy::Interval(period) = self.options.sync else { return Ok(false) };
+        if self.durable == self.last_sequence() && self.options.planted != Planted::IntervalAcknowledgedEarly
+        {
+            self.waiting_since = None;
+            return Ok(false);
+        }
+        let since = *self.waiting_since.get_or_insert(now);
+        if now.saturating_sub(since) < period {
+            return Ok(false);
+        }
+        self.sync()?;
+        Ok(true)
+    }
+
+    /// The number of the last write; each write and each batch has the next one.
+    pub fn last_sequence(&self) -> u64 {
+        self.live.next_sequence - 1
+    }
+
+    /// All writes up to this one are durable.
+    pub fn durable_sequence(&self) -> u64 {
+        self.durable
     }
 
     /// Syncs, if the store still takes writes, and closes it. An error says that the last writes may be lost.
     pub fn close(mut self) -> Result<(), Error> {
         match self.state() {
             // Nothing was written that could be synced.
-            State::ReadOnly if self.log.is_none() => Ok(()),
+            State::ReadOnly => Ok(()),
             _ => self.sync(),
         }
     }
@@ -290,26 +357,72 @@ impl Store {
         self.last_compaction_error.as_ref()
     }
 
-    pub(crate) fn check_writable(&self) -> Result<(), Error> {
+    pub(crate) fn check_writable(&mut self) -> Result<(), Error> {
+        if self.state() == State::Full {
+            self.mend()?;
+        }
         let cause = || self.cause.clone().unwrap_or_default();
         match self.machine.state() {
             State::Ready => Ok(()),
             State::Opening | State::Recovering => Err(Error::Recovering),
             State::Compacting => Err(Error::Internal { what: "a write in the middle of a compaction" }),
-            State::ReadOnly => Err(Error::ReadOnly { cause: cause() }),
+            State::Full | State::ReadOnly => Err(Error::ReadOnly { cause: cause() }),
             State::Failed => Err(Error::Failed { cause: cause() }),
         }
+    }
+
+    /// After a failed write or sync: waits for space if that is what is missing and the log can be brought
+    /// back to its last record, and stops the store otherwise.
+    fn stop(&mut self, error: Error) -> Error {
+        if !matches!(error, Error::NoSpace { .. }) {
+            return self.poison(error);
+        }
+        if let Err(internal) = self.machine.step(Event::SpaceRanOut) {
+            return internal;
+        }
+        match self.mend_log() {
+            Ok(()) => error.undone(),
+            // Its last record is known; what lies behind it is not, until there is space.
+            Err(Error::NoSpace { .. }) => error,
+            Err(worse) => {
+                self.poison(worse);
+                error
+            }
+        }
+    }
+
+    /// Leaves [`State::Full`], if what the last write left can be undone now.
+    fn mend(&mut self) -> Result<(), Error> {
+        match self.mend_log() {
+            Ok(()) => self.machine.step(Event::SpaceReturned),
+            // Nothing was done of what the caller wants.
+            Err(e @ Error::NoSpace { .. }) => Err(e.undone()),
+            Err(e) => Err(self.poison(e)),
+        }
+    }
+
+    /// Undoes what is left of a write, or of a rotation, that failed for want of space.
+    fn mend_log(&mut self) -> Result<(), Error> {
+        if self.options.planted == Planted::FullDiskTailKept {
+            return Ok(());
+        }
+        if let Some(name) = self.unfinished {
+            // As the successor of a segment that goes on it would be taken for damage.
+            self.dir.remove(name)?;
+            self.dir.sync()?;
+            self.unfinished = None;
+        }
+        if self.writer()?.mend()? {
+            self.durable = self.last_sequence();
+        }
+        Ok(())
     }
 
     /// Stops all writing: what the disk holds of the last record is unknown, and neither going on behind it
     /// nor syncing again could be right.
     pub(crate) fn poison(&mut self, error: Error) -> Error {
-        let event = match (&error, self.machine.state()) {
-            (Error::NoSpace { .. }, State::Ready) => Event::SpaceRanOut,
-            _ => Event::DiskFailed,
-        };
         self.cause = Some(error.to_string());
-        match self.machine.step(event) {
+        match self.machine.step(Event::DiskFailed) {
             Ok(()) => error,
             Err(internal) => internal,
         }

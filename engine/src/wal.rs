@@ -99,9 +99,15 @@ impl Draft {
     pub(crate) fn finish(mut self, dir: &Dir, retired: Option<Name>) -> Result<Log, Error> {
         self.spill(dir, retired)?;
         match self.file {
-            Some(file) => {
-                Ok(Log { header: self.header, file, out: self.out, dirty: true, records: self.records })
-            }
+            Some(file) => Ok(Log {
+                header: self.header,
+                file,
+                out: self.out,
+                dirty: true,
+                waiting: false,
+                torn: false,
+                records: self.records,
+            }),
             None => Err(Error::Internal { what: "a log segment was written without a file" }),
         }
     }
@@ -139,7 +145,12 @@ pub(crate) struct Log {
     header: SegmentHeader,
     file: File,
     out: Fragmenter,
+    /// Records are not durable.
     dirty: bool,
+    /// Records are in the buffer only.
+    waiting: bool,
+    /// A write has failed, and what it left is still there.
+    torn: bool,
     records: u64,
 }
 
@@ -147,7 +158,8 @@ impl Log {
     /// Goes on behind `end`, given the bytes of its block before it.
     pub(crate) fn resume(header: SegmentHeader, file: File, end: u64, tail: &[u8], planted: Planted) -> Log {
         let out = Fragmenter::new(header.identity(planted), end - tail.len() as u64, tail);
-        Log { header, file, out, dirty: false, records: u64::from(end > BLOCK as u64) }
+        let records = u64::from(end > BLOCK as u64);
+        Log { header, file, out, dirty: false, waiting: false, torn: false, records }
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -164,25 +176,64 @@ impl Log {
         self.records > 0 && end_of(self.len(), record_len) > segment_size
     }
 
-    /// Appends a record with one write. After an error an unknown part of it is in the file.
+    /// Appends a record, and writes it out once more than `buffer` bytes wait. After an error the record is
+    /// not in the log, but an unknown part of it is in the file: see [`mend`](Log::mend).
     #[track_caller]
-    pub(crate) fn append(&mut self, record: &[u8]) -> Result<(), Error> {
+    pub(crate) fn append(&mut self, record: &[u8], buffer: usize) -> Result<(), Error> {
+        let end = self.out.end();
         self.out.push(record);
-        self.records += 1;
         self.dirty = true;
+        if self.out.buffered() > buffer {
+            if let Err(e) = self.flush() {
+                self.out.rewind(end);
+                return Err(e);
+            }
+        } else {
+            self.waiting = true;
+        }
+        self.records += 1;
+        Ok(())
+    }
+
+    /// Writes out what waits.
+    #[track_caller]
+    fn flush(&mut self) -> Result<(), Error> {
         // Whole blocks are written, so that what an old file held behind the record is gone from its block.
         let file = &self.file;
-        self.out.flush(|data, offset| file.write(data, offset))
+        self.torn = true;
+        self.out.flush(|data, offset| file.write(data, offset))?;
+        self.torn = false;
+        self.waiting = false;
+        Ok(())
     }
 
     /// Makes all records durable.
     #[track_caller]
     pub(crate) fn sync(&mut self) -> Result<(), Error> {
+        if self.waiting {
+            self.flush()?;
+        }
         if self.dirty {
             self.file.sync()?;
             self.dirty = false;
         }
         Ok(())
+    }
+
+    /// Cuts off what a failed write has left behind the last record, durably: fragments there would verify,
+    /// and a later record could be completed by them. Returns whether there was anything to do.
+    #[track_caller]
+    pub(crate) fn mend(&mut self) -> Result<bool, Error> {
+        if !self.torn {
+            return Ok(false);
+        }
+        let end = self.out.end().next_multiple_of(BLOCK as u64);
+        self.flush()?;
+        self.torn = true;
+        self.file.set_len(end)?;
+        self.file.sync()?;
+        (self.torn, self.dirty) = (false, false);
+        Ok(true)
     }
 }
 

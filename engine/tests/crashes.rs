@@ -8,6 +8,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::crash::CrashFs;
 use common::{Rng, State, db, state_of};
@@ -71,8 +72,14 @@ fn options(rng: &mut Rng, planted: Planted) -> Options {
         segment_size: [1024, 4096, 1 << 20][rng.below(3) as usize],
         compact_ops: [None, Some(5), Some(12)][rng.below(3) as usize],
         compact_log_bytes: None,
-        sync: if rng.below(2) == 0 { SyncPolicy::EveryWrite } else { SyncPolicy::Manual },
+        sync: match rng.below(8) {
+            0..=3 => SyncPolicy::EveryWrite,
+            4 | 5 => SyncPolicy::Manual,
+            6 => SyncPolicy::EveryN(4),
+            _ => SyncPolicy::Interval(Duration::from_secs(5)),
+        },
         recycle_segments: rng.below(2) == 0,
+        write_buffer_bytes: [0, 0, 1500][rng.below(3) as usize],
         planted,
         ..Options::default()
     }
@@ -86,8 +93,10 @@ fn history(seed: u64, planted: Planted) -> Result<(), String> {
     let mut fs = CrashFs::new();
     let mut history = History { states: vec![State::new()], durable: 0 };
     let mut epoch = 0;
+    let mut now = Duration::ZERO;
     for round in 0..6 {
         fs.stop_after(Some(1 + rng.below(60)));
+        fs.space((faults && rng.below(4) == 0).then(|| 4 + rng.below(12)));
         fs.fail_sync_after((faults && rng.below(2) == 0).then(|| 1 + rng.below(12)));
         let opened = Store::open(Arc::new(fs.clone()), db(), options.clone());
         if let Ok(mut store) = opened {
@@ -110,14 +119,19 @@ fn history(seed: u64, planted: Planted) -> Result<(), String> {
             for _ in 0..rng.below(30) {
                 let before = history.states.len();
                 let result = random_op(&mut rng, &mut history, &mut store);
+                now += Duration::from_secs(rng.below(4));
                 match result {
-                    Ok(()) if options.sync == SyncPolicy::EveryWrite => {
+                    Ok(()) if store.tick(now).is_err() => break,
+                    Ok(()) if store.durable_sequence() == store.last_sequence() => {
                         history.durable = history.states.len() - 1;
                     }
                     Ok(()) => {}
                     Err(e) if e.is_refused() => {
                         history.states.truncate(before);
-                        break;
+                        if !e.is_no_space() {
+                            break;
+                        }
+                        fs.space((rng.below(2) == 0).then(|| rng.below(6)));
                     }
                     Err(_) => break,
                 }
@@ -139,6 +153,7 @@ fn history(seed: u64, planted: Planted) -> Result<(), String> {
             epoch = 0;
         }
     }
+    fs.space(None);
     // Left alone, the store opens, works, and leaves no litter.
     let mut store = Store::open(Arc::new(fs.clone()), db(), options.clone()).map_err(|e| e.to_string())?;
     let state = state_of(&store);

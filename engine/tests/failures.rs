@@ -67,25 +67,6 @@ fn a_failed_write_stops_the_store() {
 }
 
 #[test]
-fn a_full_disk_leaves_the_store_readable_and_opening_it_again_resumes() {
-    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
-        let fs = MemFs::new();
-        let mut store = open(&fs, small());
-        store.put(b"a", b"1").unwrap();
-        fail(&fs, Call::Write, kind);
-        let error = store.put(b"b", b"2").unwrap_err();
-        assert!(error.is_no_space() && !error.is_refused(), "{error}");
-        assert_eq!(store.state(), State::ReadOnly);
-        fs.unhook();
-        check_refuses_writes_and_serves_reads(&mut store);
-        drop(store);
-        let mut store = open(&fs, small());
-        store.put(b"b", b"2").unwrap();
-        assert_eq!(store.len(), 2);
-    }
-}
-
-#[test]
 fn a_rotation_that_fails_anywhere_stops_the_store_and_loses_nothing() {
     for nth in 0.. {
         let fs = MemFs::new();
@@ -190,4 +171,69 @@ fn a_directory_whose_name_cannot_be_made_durable_is_not_kept() {
     let options = Options { create: false, ..small() };
     assert!(Store::open(fs.clone(), common::db(), options).unwrap_err().is_not_found());
     open(&fs, small()).put(b"a", b"1").unwrap();
+}
+
+#[test]
+fn short_and_interrupted_calls_change_nothing() {
+    let fs = MemFs::new();
+    fs.unsteady(7, 5);
+    let mut store = open(&fs, small());
+    for i in 0..30u8 {
+        store.put(&[i % 7], &vec![i; usize::from(i) * 40]).unwrap();
+        if i == 20 {
+            store.compact().unwrap();
+        }
+    }
+    let state = state_of(&store);
+    store.close().unwrap();
+    let store = open(&fs, small());
+    assert_eq!(state_of(&store), state);
+    assert_eq!(store.recovery().stopped, None);
+}
+
+#[test]
+fn a_call_that_is_interrupted_for_ever_is_an_error_and_no_hang() {
+    let fs = MemFs::new();
+    let mut store = open(&fs, small());
+    fail(&fs, Call::Write, io::ErrorKind::Interrupted);
+    assert!(store.put(b"a", b"1").unwrap_err().is_io());
+    assert_eq!(store.state(), State::Failed);
+    fs.unhook();
+    fail(&fs, Call::Read, io::ErrorKind::Interrupted);
+    drop(store);
+    assert!(Store::open(fs.clone(), common::db(), small()).unwrap_err().is_io());
+    fs.unhook();
+    assert!(open(&fs, small()).is_empty());
+}
+
+#[test]
+fn a_read_error_is_not_taken_for_the_end_of_a_file() {
+    let fs = MemFs::new();
+    let mut store = open(&fs, small());
+    for i in 0..20u8 {
+        store.put(&[i], &[i; 600]).unwrap();
+    }
+    let expected = state_of(&store);
+    drop(store);
+    let mut failed = 0;
+    for nth in 0.. {
+        let reads = Arc::new(AtomicU64::new(0));
+        let counter = reads.clone();
+        fs.hook(move |call, _| {
+            let hit = call == Call::Read && counter.fetch_add(1, Ordering::Relaxed) == nth;
+            hit.then(|| io::Error::from_raw_os_error(5))
+        });
+        let opened = Store::open(fs.clone(), common::db(), small());
+        fs.unhook();
+        match opened {
+            Ok(store) => {
+                assert_eq!(state_of(&store), expected);
+                break;
+            }
+            Err(e) => assert!(e.is_io(), "{e}"),
+        }
+        failed += 1;
+    }
+    assert!(failed > 5, "only {failed} reads");
+    assert_eq!(state_of(&open(&fs, small())), expected);
 }

@@ -72,6 +72,8 @@ struct Disk {
     fuse: Option<u64>,
     /// Syncs until one fails; None for never.
     sync_fuse: Option<u64>,
+    /// Sectors that are left; None for any number.
+    space: Option<u64>,
     pub calls: u64,
 }
 
@@ -206,6 +208,11 @@ impl CrashFs {
         CrashFs(Arc::new(Mutex::new(new)))
     }
 
+    /// Leaves room for so many sectors.
+    pub fn space(&self, sectors: Option<u64>) {
+        held(&self.0).space = sectors;
+    }
+
     pub fn file_names(&self) -> Vec<String> {
         let disk = held(&self.0);
         let present = disk.names.iter().filter(|(_, c)| c.newest().is_some());
@@ -325,11 +332,20 @@ impl VfsFile for CrashFile {
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<usize> {
         let mut disk = held(&self.0);
         let stopped = disk.step()?;
+        let mut space = disk.space;
         let file = &mut disk.inodes[self.1];
         let mut at = 0;
         while at < data.len() {
             let from = offset + at as u64;
             let within = (from % SECTOR as u64) as usize;
+            if from >= *file.size.newest() {
+                match &mut space {
+                    Some(0) if at == 0 => return Err(io::ErrorKind::StorageFull.into()),
+                    Some(0) => break,
+                    Some(left) => *left -= 1,
+                    None => {}
+                }
+            }
             let n = (data.len() - at).min(SECTOR - within);
             let cell = file.sectors.entry(from / SECTOR as u64).or_insert_with(|| Cell::new([0; SECTOR]));
             let mut bytes = *cell.newest();
@@ -341,16 +357,25 @@ impl VfsFile for CrashFile {
                 file.size.push(end);
             }
         }
+        disk.space = space;
         after(stopped)?;
-        Ok(data.len())
+        Ok(at)
     }
 
     fn len(&self) -> io::Result<u64> {
         Err(io::Error::other("the store must not ask for lengths"))
     }
 
-    fn set_len(&self, _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut disk = held(&self.0);
+        let stopped = disk.step()?;
+        let file = &mut disk.inodes[self.1];
+        assert!(len.is_multiple_of(SECTOR as u64) && len <= *file.size.newest(), "the store cuts at blocks");
+        file.size.push(len);
+        for (_, cell) in file.sectors.range_mut(len / SECTOR as u64..) {
+            cell.push([0; SECTOR]);
+        }
+        after(stopped)
     }
 
     fn allocate(&self, _: u64, _: u64) -> io::Result<()> {

@@ -24,6 +24,7 @@ pub enum Call {
     Read,
     Write,
     Sync,
+    SetLen,
     Link,
 }
 
@@ -36,12 +37,25 @@ pub struct MemFs {
     dirs: Mutex<Vec<PathBuf>>,
     locks: Arc<Mutex<Vec<PathBuf>>>,
     hook: Arc<Mutex<Option<Arc<Hook>>>>,
+    limits: Arc<Mutex<Limits>>,
+}
+
+/// What the disk can take.
+#[derive(Default)]
+struct Limits {
+    /// Bytes by which files may still grow; None for any number.
+    space: Option<usize>,
+    /// The most that one call reads or writes; None for all that is asked.
+    per_call: Option<usize>,
+    /// Interruptions before the next read or write goes through.
+    interruptions: u32,
 }
 
 struct MemFile {
     content: Content,
     path: PathBuf,
     hook: Arc<Mutex<Option<Arc<Hook>>>>,
+    limits: Arc<Mutex<Limits>>,
     writable: bool,
 }
 
@@ -80,6 +94,17 @@ impl MemFs {
     /// From now on, asks before each call; an error stops it.
     pub fn hook(&self, hook: impl Fn(Call, &Path) -> Option<io::Error> + Send + Sync + 'static) {
         *held(&self.hook) = Some(Arc::new(Box::new(hook)));
+    }
+
+    /// Lets files grow by so many bytes more, all together: then the disk is full.
+    pub fn space(&self, bytes: Option<usize>) {
+        held(&self.limits).space = bytes;
+    }
+
+    /// Makes reads and writes short, and each wait for so many interruptions first.
+    pub fn unsteady(&self, per_call: usize, interruptions: u32) {
+        let mut limits = held(&self.limits);
+        (limits.per_call, limits.interruptions) = (Some(per_call), interruptions);
     }
 
     pub fn unhook(&self) {
@@ -129,8 +154,8 @@ impl Vfs for MemFs {
         if options.truncate {
             held(&content).clear();
         }
-        let hook = self.hook.clone();
-        Ok(Box::new(MemFile { content, path: path.to_path_buf(), hook, writable: options.write }))
+        let (hook, limits) = (self.hook.clone(), self.limits.clone());
+        Ok(Box::new(MemFile { content, path: path.to_path_buf(), hook, limits, writable: options.write }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -211,6 +236,21 @@ impl MemFile {
             None => Ok(()),
         }
     }
+
+    /// How much of a read or write goes through.
+    fn let_through(&self, len: usize) -> io::Result<usize> {
+        let mut limits = held(&self.limits);
+        if let Some(per_call) = limits.per_call {
+            // Every second call is interrupted, or every call if there are more to come.
+            if limits.interruptions > 0 {
+                limits.interruptions -= 1;
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            limits.interruptions = 1;
+            return Ok(len.min(per_call));
+        }
+        Ok(len)
+    }
 }
 
 impl VfsFile for MemFile {
@@ -218,7 +258,7 @@ impl VfsFile for MemFile {
         self.ask(Call::Read)?;
         let content = held(&self.content);
         let rest = content.get(offset as usize..).unwrap_or_default();
-        let n = rest.len().min(buf.len());
+        let n = self.let_through(rest.len().min(buf.len()))?;
         buf[..n].copy_from_slice(&rest[..n]);
         Ok(n)
     }
@@ -226,7 +266,17 @@ impl VfsFile for MemFile {
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<usize> {
         assert!(self.writable, "a write through a read-only handle");
         self.ask(Call::Write)?;
+        let mut data = &data[..self.let_through(data.len())?];
         let mut content = held(&self.content);
+        let mut limits = held(&self.limits);
+        if let Some(space) = &mut limits.space {
+            let room = content.len() - (offset as usize).min(content.len()) + *space;
+            if room == 0 && !data.is_empty() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            data = &data[..data.len().min(room)];
+            *space -= (offset as usize + data.len()).saturating_sub(content.len());
+        }
         let end = offset as usize + data.len();
         if content.len() < end {
             content.resize(end, 0);
@@ -240,7 +290,12 @@ impl VfsFile for MemFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        held(&self.content).resize(len as usize, 0);
+        self.ask(Call::SetLen)?;
+        let mut content = held(&self.content);
+        if let Some(space) = &mut held(&self.limits).space {
+            *space += content.len().saturating_sub(len as usize);
+        }
+        content.resize(len as usize, 0);
         Ok(())
     }
 
