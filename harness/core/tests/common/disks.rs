@@ -58,7 +58,7 @@ pub fn recorded(model: &Model, work: impl Fn(&SimDisk)) -> Trace {
     finished(model, work).recording.trace
 }
 
-fn finished(model: &Model, work: impl Fn(&SimDisk)) -> Finished {
+pub fn finished(model: &Model, work: impl Fn(&SimDisk)) -> Finished {
     let world = Arc::new(World::empty(model.rules()));
     let disk = SimDisk::new(world, Chooser::default(), u64::MAX, Scratch::default());
     work(&disk);

@@ -13,6 +13,7 @@ mod calls;
 mod crashed;
 #[path = "../common/disks.rs"]
 mod disks;
+mod earliest;
 #[path = "../common/models.rs"]
 mod models;
 mod random;

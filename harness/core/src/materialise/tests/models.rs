@@ -5,7 +5,8 @@ use std::path::Path;
 
 use unplug_vfs::{OpenOptions, Vfs};
 
-use super::{open, rename, set, states_under, sync, sync_dir, tree, write};
+use super::{open, record, rename, set, states_under, sync, sync_dir, tree, write};
+use crate::materialise::trees_at;
 use crate::model::{Model, TornSide};
 use crate::plain::{MemFs, Tree};
 
@@ -306,4 +307,26 @@ fn garbage_may_be_what_a_removed_file_held_at_the_same_place() {
     let shown = |text: &str| format!("f={}{text}", x(1024, "\0"));
     let expected = set([&[&shown("\0\0\0\0\0\0\0\0")], &[&shown("secret!!")], &[&shown("newdata!")]]);
     assert_eq!(got, expected);
+}
+
+#[test]
+fn two_names_of_a_rename_are_tied_for_crashes_before_one_of_them_changes_again() {
+    let (base, trace) = record(&tree(&["a=1", "b=2"]), |fs| {
+        rename(fs, "a", "c");
+        rename(fs, "b", "c");
+    });
+    let at = |crash| trees_at(&base, &trace, crash, &Model::posix(), 100).unwrap();
+    assert_eq!(at(1), set([&["a=1", "b=2"], &["b=2", "c=1"]]));
+    assert!(at(2).contains(&tree(&["b=2"])));
+}
+
+#[test]
+fn on_xfs_a_size_needs_its_page_for_crashes_before_the_size_moves_to_another() {
+    let (base, trace) = record(&tree(&["f="]), |fs| {
+        write(fs, "f", x(512, "A"), 3584);
+        write(fs, "f", "B", 4096);
+    });
+    let at = |crash| trees_at(&base, &trace, crash, &Model::xfs(), 100).unwrap();
+    assert_eq!(at(1), set([&["f="], &[&format!("f={}{}", x(3584, "\0"), x(512, "A"))]]));
+    assert!(at(2).contains(&tree(&[&format!("f={}", x(4096, "\0"))])));
 }

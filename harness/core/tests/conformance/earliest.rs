@@ -1,0 +1,65 @@
+//! From which position on a disk counts as possible, held against the independent materialiser.
+//!
+//! Bug class: a disk that a crash at the barrier can leave is taken for one that an earlier crash could have left
+//! too, although something that bound that crash was taken back only later: a false alarm. Or it is taken for one
+//! that could not: a violation missed.
+//! Random calls run, the power goes, and everything is read. For each position of the crash that the crash point
+//! stands for, the disks that count as possible there must be exactly the legal ones.
+
+use std::collections::BTreeSet;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use unplug::explore::{CrashPoint, crash_points};
+use unplug::materialise::{Base, trees_at};
+use unplug::model::Persisted;
+use unplug::plain::{MemFs, Tree};
+use unplug::trace::Pos;
+
+use crate::calls::Step;
+use crate::crashed::{STATES_MAX, config, on_file, on_names, run, setup};
+use crate::disks::{crashed_at, explore, finished, read};
+use crate::models::models;
+
+fn calls() -> impl Strategy<Value = Vec<Step>> {
+    vec(prop_oneof![1 => on_file(), 2 => on_names()], 1..=6).prop_map(|groups| groups.concat())
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_disk_counts_as_possible_from_the_first_crash_on_that_leaves_it(
+        calls in calls(),
+        which in any::<prop::sample::Index>(),
+        model in models(),
+    ) {
+        let steps = [setup(), calls].concat();
+        let recording = finished(&model, |disk| drop(run(disk, &steps))).recording;
+        let points = crash_points(&recording.trace, &Persisted::new(&model, &recording));
+        let CrashPoint { first, at, .. } = *which.get(&points);
+
+        let legal = |at| {
+            let trees = trees_at(&Base::empty(), &recording.trace, at, &model, STATES_MAX).ok()?;
+            Some(trees.iter().map(|tree| read(&MemFs::from_tree(tree))).collect::<BTreeSet<Tree>>())
+        };
+        let brute: Vec<Option<BTreeSet<Tree>>> = (first..=at).map(legal).collect();
+        prop_assume!(brute.iter().all(Option::is_some));
+
+        let mut found: BTreeSet<(Pos, Tree)> = BTreeSet::new();
+        let world = crashed_at(&model, |disk| drop(run(disk, &steps)), at);
+        explore(&world, |disk| read(disk), |tree, finished| {
+            found.insert((world.earliest_crash(0, &finished.decided, first), tree));
+        });
+        for (position, brute) in (first..=at).zip(brute.into_iter().flatten()) {
+            let by_then = found.iter().filter(|(from, _)| *from <= position);
+            let lazy: BTreeSet<Tree> = by_then.map(|(_, tree)| tree.clone()).collect();
+            let extra: Vec<_> = lazy.difference(&brute).take(1).collect();
+            let missing: Vec<_> = brute.difference(&lazy).take(1).collect();
+            prop_assert!(
+                extra.is_empty() && missing.is_empty(),
+                "a crash at {position} of {first}..={at}: not legal: {extra:?}\nmissed: {missing:?}"
+            );
+        }
+    }
+}
