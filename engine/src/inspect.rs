@@ -22,6 +22,7 @@
 //! without a header.
 
 mod items;
+mod roles;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -46,6 +47,7 @@ use crate::snapshot::{self, SnapshotHeader};
 use crate::wal::SegmentHeader;
 pub(crate) use items::segment_items;
 pub use items::{Content, Item, ItemOp, Verdict, Visit, items, items_of};
+pub use roles::{Role, roles};
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +102,8 @@ pub struct Reading {
     pub entries: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Of a store: the name of the file that was stopped at.
     pub file: Option<String>,
+    /// Of a store: whether no crash can explain why it was stopped at, since those bytes had been synced.
+    pub sealed: bool,
 }
 
 impl Reading {
@@ -113,6 +117,7 @@ impl Reading {
             good_records_after: 0,
             entries: BTreeMap::new(),
             file: None,
+            sealed: false,
         }
     }
 
@@ -301,6 +306,7 @@ pub fn store(vfs: Arc<dyn Vfs>, path: &Path) -> Result<Reading, Error> {
         Ok(None) => {
             let damage = Damage::new(0, Reason::BadHeader, "there is no manifest");
             reading.stop(damage);
+            reading.sealed = true;
             return Ok(reading);
         }
         Err(error) => return stop_at_error(reading, error),
@@ -316,6 +322,7 @@ pub fn store(vfs: Arc<dyn Vfs>, path: &Path) -> Result<Reading, Error> {
         reading.stop(Damage::new(stopped.offset, stopped.reason, stopped.detail));
         reading.good_records_after = look_behind(&*vfs, &stopped.file);
         reading.file = file_name(&stopped.file);
+        reading.sealed = stopped.sealed;
     } else if let Some((name, hole)) = hole_at_the_end(&*vfs, &dir, &listing, proof.last_segment)? {
         reading.good_records_after = hole.good_records_after;
         reading.stopped_at = hole.stopped_at;
@@ -361,6 +368,7 @@ fn stop_at_error(mut reading: Reading, error: Error) -> Result<Reading, Error> {
     };
     reading.stop(damage);
     reading.file = file_name(&file);
+    reading.sealed = true;
     Ok(reading)
 }
 

@@ -4,6 +4,7 @@ pub mod engine;
 pub mod planted;
 pub mod replay;
 pub mod suite;
+pub mod tools;
 
 use unplug::subject::AnySubject;
 use unplug_cli::Registry;
@@ -19,7 +20,8 @@ pub fn registry() -> Registry {
             },
         )
         .bugs(planted::BUGS)
-        .replayer(replay::FileReplayer);
+        .replayer(replay::FileReplayer)
+        .toolbox(tools::EngineTools);
     for (name, text) in suite::SCENARIOS {
         registry = registry.scenario(name, text);
     }

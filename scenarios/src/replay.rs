@@ -66,7 +66,7 @@ fn text_file(path: &Path, head: &[u8]) -> Result<Vec<Reading>, ReplayError> {
     formats.iter().map(|&format| Ok(from_text(text::read(format, File::open(path)?)?))).collect()
 }
 
-fn native(reading: inspect::Reading) -> Reading {
+pub(crate) fn native(reading: inspect::Reading) -> Reading {
     let entries = reading.entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice()));
     let note = match (&reading.file, reading.detail) {
         (Some(file), detail) => Some(format!("{file}: {detail}")),
@@ -115,7 +115,7 @@ pub fn state_digest<'a>(entries: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> 
     format!("{hash:016x}")
 }
 
-fn reason(reason: EngineReason) -> Reason {
+pub(crate) fn reason(reason: EngineReason) -> Reason {
     match reason {
         EngineReason::TornTail => Reason::TornTail,
         EngineReason::BadCrc => Reason::BadCrc,

@@ -103,6 +103,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", value_parser = at_least_one)]
         jobs: Option<usize>,
     },
+    #[command(flatten)]
+    Tool(crate::tools::ToolCommand),
     /// List scenarios, planted bugs, subjects and models
     List {
         /// What to list; none: everything

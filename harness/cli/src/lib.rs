@@ -19,6 +19,7 @@ mod repro;
 mod run;
 mod select;
 mod suggest;
+pub mod tools;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -91,6 +92,7 @@ fn dispatch(registry: &Registry, arguments: &[OsString]) -> Result<u8, CliError>
             let request = observed::Request { files, models: model, json: json.as_deref(), jobs: *jobs };
             observed::observed(&request, registry.version, &cli.common)
         }
+        Some(Command::Tool(command)) => tools::run(registry, command, &cli.common),
         Some(Command::List { what }) => list::list(registry, what, &cli.common).map(|()| exit::OK),
     }
 }

@@ -6,6 +6,7 @@ use unplug::workload::protocol::Protocol;
 use unplug::workload::scenario::Scenario;
 
 use crate::replay::Replayer;
+use crate::tools::Toolbox;
 
 type Factory = dyn Fn(&Options, Option<&str>) -> Result<Box<dyn AnySubject>, String> + Send + Sync;
 
@@ -49,6 +50,7 @@ pub struct Registry {
     pub(crate) bugs: Vec<PlantedBug>,
     pub(crate) scenarios: Vec<Embedded>,
     pub(crate) replayer: Option<Box<dyn Replayer>>,
+    pub(crate) toolbox: Option<Box<dyn Toolbox>>,
 }
 
 impl Registry {
@@ -66,6 +68,7 @@ impl Registry {
             bugs: Vec::new(),
             scenarios: Vec::new(),
             replayer: None,
+            toolbox: None,
         }
     }
 

@@ -1,0 +1,106 @@
+//! What each file of a store's directory is there for.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use unplug_vfs::{OpenOptions, Vfs};
+
+use super::file_name;
+use crate::damage::Unreadable;
+use crate::dir::Dir;
+use crate::error::Error;
+use crate::fragment::BLOCK;
+use crate::manifest::Manifest;
+use crate::names::{Form, Kind, Name};
+use crate::reader::Scratch;
+use crate::wal::SegmentHeader;
+
+/// What a file of a store's directory is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// The newest manifest.
+    Manifest,
+    /// The snapshot that it names.
+    Snapshot,
+    /// A segment that it names, or one that was rotated in since.
+    Segment,
+    /// A newer segment without a header that says whether it belongs to the log.
+    Headless,
+    /// Of no use any more: the next open removes it.
+    Leftover,
+    /// Never finished: the next open removes it.
+    Unfinished,
+    /// Set aside by a recovery that went on without it.
+    Kept,
+}
+
+impl Role {
+    /// The name that reports use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::Manifest => "manifest",
+            Role::Snapshot => "snapshot",
+            Role::Segment => "segment",
+            Role::Headless => "headless",
+            Role::Leftover => "leftover",
+            Role::Unfinished => "unfinished",
+            Role::Kept => "kept",
+        }
+    }
+}
+
+/// The roles of a directory's files, by name. Without a manifest that verifies, files are told by their names
+/// alone.
+pub fn roles(vfs: Arc<dyn Vfs>, path: &Path) -> Result<BTreeMap<String, Role>, Error> {
+    let dir = Dir::new(vfs.clone(), path);
+    let listing = dir.list()?;
+    let newest = listing.numbers(Kind::Manifest).next_back();
+    let manifest = match newest {
+        None => None,
+        Some(number) => {
+            let file = dir.open(Name::manifest(number))?;
+            match Manifest::read(&file, Some(number), &mut Scratch::default()) {
+                Ok(manifest) => Some(manifest),
+                Err(Unreadable::Damage(_)) => None,
+                Err(Unreadable::Error(error)) => return Err(error),
+            }
+        }
+    };
+    let mut roles = BTreeMap::new();
+    for name in listing.names() {
+        let role = match (name.form, name.kind, &manifest) {
+            (Form::Tmp, ..) => Role::Unfinished,
+            (Form::Damaged, ..) => Role::Kept,
+            (Form::Plain, Kind::Manifest, _) if Some(name.number) == newest => Role::Manifest,
+            (Form::Plain, Kind::Manifest, _) => Role::Leftover,
+            (Form::Plain, Kind::Snapshot, Some(manifest)) if manifest.snapshot != name.number => {
+                Role::Leftover
+            }
+            (Form::Plain, Kind::Snapshot, _) => Role::Snapshot,
+            (Form::Plain, Kind::Wal, None) => Role::Segment,
+            (Form::Plain, Kind::Wal, Some(manifest)) => segment(&*vfs, &dir, *name, manifest)?,
+        };
+        roles.extend(file_name(&dir.path_of(*name)).map(|file| (file, role)));
+    }
+    Ok(roles)
+}
+
+fn segment(vfs: &dyn Vfs, dir: &Dir, name: Name, manifest: &Manifest) -> Result<Role, Error> {
+    if manifest.segments.contains(&name.number) {
+        return Ok(Role::Segment);
+    }
+    if name.number < manifest.segments.last().copied().unwrap_or(0) {
+        return Ok(Role::Leftover);
+    }
+    let path = dir.path_of(name);
+    let mut block = [0; BLOCK];
+    let file = vfs.open(&path, OpenOptions::READ).map_err(|e| Error::io("open", &path, e))?;
+    let n = file.read_fully_at(&mut block, 0).map_err(|e| Error::io("read", &path, e))?;
+    Ok(match SegmentHeader::decode(&block[..n]) {
+        Ok(header) if (header.epoch, header.number) == (manifest.epoch, name.number) => Role::Segment,
+        Ok(_) => Role::Leftover,
+        Err(_) => Role::Headless,
+    })
+}
