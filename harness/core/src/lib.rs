@@ -91,6 +91,7 @@ mod check;
 pub mod disk;
 pub mod explain;
 pub mod explore;
+pub mod fault;
 pub mod materialise;
 pub mod model;
 pub mod observed;

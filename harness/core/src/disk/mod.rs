@@ -32,6 +32,7 @@
 
 mod bounds;
 mod choose;
+mod faulty;
 mod names;
 mod read;
 mod recording;

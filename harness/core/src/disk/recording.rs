@@ -48,6 +48,24 @@ pub enum Value {
     Entry(Option<Inode>),
 }
 
+impl Value {
+    fn patch(self) -> Option<PatchId> {
+        match self {
+            Value::Data(patch) | Value::Garbage(patch) => Some(patch),
+            _ => None,
+        }
+    }
+}
+
+/// Who sees what was written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// The cache: a write that the disk lost.
+    Cache,
+    /// The disk: a write that was meant for another place.
+    Disk,
+}
+
 /// A unit's content as a patch over the layer below: where its bytes are, and which of them count.
 #[derive(Clone, Copy, Debug)]
 pub struct PatchId {
@@ -201,6 +219,8 @@ pub struct Recording {
     moved_dirs: Vec<Pos>,
     /// The changes of length that surely made a file shorter.
     shrinks: Vec<Pos>,
+    /// What the cache shows of a unit where it is not what the disk was given last.
+    cached: FxHashMap<CellId, PatchId>,
 }
 
 /// One version that an event made.
@@ -240,6 +260,7 @@ impl Recording {
         self.updates.clear();
         self.content.clear();
         self.masks.clear();
+        self.cached.clear();
     }
 
     /// The number the next created inode gets.
@@ -331,6 +352,9 @@ impl Recording {
     /// Appends a version that the next event of the trace makes.
     fn push(&mut self, id: CellId, value: Value) {
         let at = self.trace.end();
+        if !self.cached.is_empty() {
+            self.cached.remove(&id);
+        }
         let versions = &mut self.cells[id as usize].versions;
         versions.push(Version { at, value });
         self.updates.push(Update { at, cell: id, index: versions.len() as u32 });
@@ -363,6 +387,24 @@ impl Recording {
         self.slot(inode).is_some_and(|slot| slot.is_dir)
     }
 
+    /// Blocks that the files take that have a name here, as the cache shows them.
+    pub(super) fn blocks_in_use(&self) -> u64 {
+        let slots = &self.slots[..self.slots_used as usize];
+        let named = slots.iter().flat_map(|slot| {
+            slot.names.iter().filter_map(|(_, cell)| match self.cell(*cell).versions.last()?.value {
+                Value::Entry(inode) => inode,
+                _ => None,
+            })
+        });
+        let mut files: Vec<Inode> = named.filter(|inode| !self.is_created_dir(*inode)).collect();
+        files.sort_unstable();
+        files.dedup();
+        let blocks = files.iter().map(|inode| match self.newest_size(*inode) {
+            SizeFn::Absolute(size) | SizeFn::AtLeast(size) => size.div_ceil(BLOCK),
+        });
+        blocks.sum()
+    }
+
     /// The newest content of a name, if it changed here.
     pub(super) fn newest_entry(&self, dir: Inode, name: &str) -> Option<Option<Inode>> {
         let cell = self.slot(dir)?.name(name)?;
@@ -375,6 +417,9 @@ impl Recording {
     /// The newest patch of a unit, if it changed here.
     pub(super) fn newest_data(&self, inode: Inode, unit: u64) -> Option<PatchId> {
         let cell = self.slot(inode)?.unit(unit)?;
+        if let Some(patch) = self.cached.get(&cell) {
+            return Some(*patch);
+        }
         match self.cell(cell).versions.last()?.value {
             Value::Data(patch) => Some(patch),
             _ => None,
@@ -474,6 +519,47 @@ impl Recording {
             self.patch_unit(inode, unit, start, Fill::Bytes(&data[done..done + len]));
             done += len;
         }
+    }
+
+    /// Writes bytes that the cache shows and the disk does not get, or gets at `lands`.
+    pub(super) fn lose_data(&mut self, inode: Inode, offset: u64, data: &[u8], lands: Option<u64>) {
+        self.put_aside(inode, offset, data, Side::Cache);
+        if let Some(lands) = lands {
+            self.put_aside(inode, lands, data, Side::Disk);
+        }
+    }
+
+    /// Writes bytes that one side alone gets to see.
+    fn put_aside(&mut self, inode: Inode, offset: u64, data: &[u8], side: Side) {
+        let unit_len = self.rules.unit;
+        let mut done = 0;
+        while done < data.len() {
+            let at = offset + done as u64;
+            let start = (at % unit_len as u64) as usize;
+            let len = (unit_len - start).min(data.len() - done);
+            let unit = at / unit_len as u64;
+            let id = self.data_cell(inode, unit);
+            let disk = self.cell(id).versions.last().map(|version| version.value);
+            let disk = disk.unwrap_or_else(|| self.blank(inode));
+            let cache = self.cached.get(&id).copied().or(disk.patch());
+            self.patch_unit(inode, unit, start, Fill::Bytes(&data[done..done + len]));
+            if let Some(version) = self.cells[id as usize].versions.last_mut() {
+                let shown = match side {
+                    Side::Cache => std::mem::replace(&mut version.value, disk).patch(),
+                    Side::Disk => cache,
+                };
+                shown.map(|shown| self.cached.insert(id, shown));
+            }
+            done += len;
+        }
+    }
+
+    /// A unit that nobody has written here.
+    fn blank(&mut self, inode: Inode) -> Value {
+        let bytes = self.content.len();
+        self.content.resize(bytes + self.rules.unit, 0);
+        let mask = if self.created_here(inode) { FULL } else { self.add_mask([0; SECTOR / 64]) };
+        Value::Data(PatchId { bytes: bytes as u32, mask })
     }
 
     /// Zeroes the bytes of `start..end` that lie in units known here or in `below` (sorted).

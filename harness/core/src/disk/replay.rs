@@ -80,7 +80,15 @@ impl Recording {
                 }
             }
             Call::SetLen { inode, len } => self.replay_set_len(*inode, *len, below),
-            Call::SyncFile { .. } | Call::SyncDir { .. } | Call::SyncAll => {}
+            Call::LostWrite { inode, offset, data, lands } => {
+                let bytes = from.trace.bytes(*data);
+                self.lose_data(*inode, *offset, bytes, *lands);
+                let now = self.newest_size(*inode);
+                self.extend(*inode, now, *offset, offset + bytes.len() as u64);
+                let data = self.trace.store_bytes(bytes);
+                return Call::LostWrite { inode: *inode, offset: *offset, data, lands: *lands };
+            }
+            Call::SyncFile { .. } | Call::SyncDir { .. } | Call::SyncAll | Call::Failed { .. } => {}
         }
         call.clone()
     }

@@ -3,14 +3,16 @@
 use std::io;
 use std::panic::Location;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use unplug_vfs::{DirEntry, FileKind, Metadata, OpenOptions, Vfs, VfsFile, VfsLock};
 
 use super::read::Reader;
 use super::recording::{Recording, Rules};
 use super::{Bounds, Chooser, Narrowing, SECTOR, SizeFn, Stop, World};
+use crate::fault::{CallKind, Injector};
 use crate::trace::{Call, Inode, Mark, Pos};
 
 pub(super) use rustix::io::Errno;
@@ -45,6 +47,8 @@ pub struct Finished {
     pub stop: Option<Stop>,
     /// The file-system calls it made.
     pub calls: u64,
+    /// The faults that were injected.
+    pub faults: Injector,
     /// For the next run.
     pub scratch: Scratch,
 }
@@ -85,6 +89,9 @@ pub(super) struct Process {
     calls_max: u64,
     /// Changes with every kill: handles of a dead process are dead.
     generation: u32,
+    pub faults: Option<Box<Injector>>,
+    /// How many syncs of a file have failed.
+    pub sync_errors: FxHashMap<Inode, u32>,
 }
 
 /// The payload of the panic that ends a run from inside. The explorer catches it.
@@ -124,8 +131,27 @@ impl SimDisk {
             calls: 0,
             calls_max,
             generation: 0,
+            faults: None,
+            sync_errors: FxHashMap::default(),
         };
         SimDisk { shared: Arc::new(Shared { process: Mutex::new(process) }) }
+    }
+
+    /// Has the calls of the process fail as the injector says. Files that are open already are spared.
+    pub fn inject(&self, faults: Injector) {
+        self.shared.lock().faults = (!faults.is_idle()).then(|| Box::new(faults));
+    }
+
+    /// From now on nothing fails any more.
+    pub fn lift_faults(&self) {
+        if let Some(faults) = &mut self.shared.lock().faults {
+            faults.lift();
+        }
+    }
+
+    /// How many faults were injected so far.
+    pub fn faults_fired(&self) -> usize {
+        self.shared.lock().faults.as_ref().map_or(0, |faults| faults.fired().len())
     }
 
     /// A new, empty disk, as the `posix` model has it.
@@ -198,6 +224,7 @@ impl SimDisk {
             path: p.chooser.take_path(),
             stop: p.stop.take(),
             calls: p.calls,
+            faults: p.faults.take().map_or_else(Injector::default, |faults| *faults),
             scratch: Scratch { bounds: std::mem::take(&mut p.bounds), recording: None },
         }
     }
@@ -307,7 +334,7 @@ impl Process {
         (now.over(min), now.over(max))
     }
 
-    fn read(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<usize, Stop> {
+    pub fn read(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<usize, Stop> {
         let in_sector = (offset % SECTOR as u64) as usize;
         let len = buf.len().min(SECTOR - in_sector);
         let len = self.size(inode, offset, len as u64)? as usize;
@@ -352,7 +379,7 @@ impl Process {
     }
 
     /// The size before a change of it. Where the model cares in which block the file ended, finds out.
-    fn settle_size(&mut self, inode: Inode) -> Result<SizeFn, Stop> {
+    pub fn settle_size(&mut self, inode: Inode) -> Result<SizeFn, Stop> {
         if self.recording.rules().sizes_matter {
             return Ok(SizeFn::Absolute(self.size(inode, 0, u64::MAX)?));
         }
@@ -360,7 +387,7 @@ impl Process {
         Ok(if least == most { SizeFn::Absolute(least) } else { SizeFn::AtLeast(least) })
     }
 
-    fn write(
+    pub fn write(
         &mut self,
         inode: Inode,
         data: &[u8],
@@ -442,6 +469,10 @@ struct SimFile {
     read: bool,
     write: bool,
     generation: u32,
+    /// What it was opened by, where faults are injected.
+    path: Option<Arc<Path>>,
+    /// How many failed syncs of the file it has been told of.
+    sync_errors_seen: AtomicU32,
 }
 
 impl SimFile {
@@ -451,10 +482,30 @@ impl SimFile {
 
     fn sync(&self, data_only: bool, source: &'static Location<'static>) -> io::Result<()> {
         self.call(|p| {
+            if let Some(path) = &self.path {
+                let mut seen = self.sync_errors_seen.load(Ordering::Relaxed);
+                let result = p.faulty_sync((self.inode, path), data_only, &mut seen, source);
+                self.sync_errors_seen.store(seen, Ordering::Relaxed);
+                return result;
+            }
             p.barrier();
             p.recording.call(Call::SyncFile { inode: self.inode, data_only }, source);
             Ok(())
         })
+    }
+
+    /// Makes a call, or has it fail.
+    fn faulty<T>(
+        &self,
+        p: &mut Process,
+        call: CallKind,
+        source: &'static Location<'static>,
+        act: impl FnOnce(&mut Process) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        match &self.path {
+            Some(path) => p.faulty(call, &[path], source, act),
+            None => act(p),
+        }
     }
 }
 
@@ -465,6 +516,7 @@ fn is_offset_valid(offset: u64, len: u64) -> bool {
 
 impl VfsFile for SimFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let source = Location::caller();
         self.call(|p| {
             if !is_offset_valid(offset, 0) {
                 return Err(Errno::INVAL.into());
@@ -472,7 +524,10 @@ impl VfsFile for SimFile {
             if !self.read {
                 return Err(Errno::BADF.into());
             }
-            Ok(p.read(self.inode, buf, offset)?)
+            match &self.path {
+                Some(path) => p.faulty_read(self.inode, path, buf, offset, source),
+                None => Ok(p.read(self.inode, buf, offset)?),
+            }
         })
     }
 
@@ -491,12 +546,16 @@ impl VfsFile for SimFile {
             if !is_offset_valid(offset, data.len() as u64) {
                 return Err(Errno::FBIG.into());
             }
-            Ok(p.write(self.inode, data, offset, source)?)
+            match &self.path {
+                Some(path) => p.faulty_write(self.inode, path, data, offset, source),
+                None => Ok(p.write(self.inode, data, offset, source)?),
+            }
         })
     }
 
     fn len(&self) -> io::Result<u64> {
-        self.call(|p| Ok(p.size(self.inode, 0, u64::MAX)?))
+        let source = Location::caller();
+        self.call(|p| self.faulty(p, CallKind::Len, source, |p| Ok(p.size(self.inode, 0, u64::MAX)?)))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -505,7 +564,7 @@ impl VfsFile for SimFile {
             if !self.write || !is_offset_valid(len, 0) {
                 return Err(Errno::INVAL.into());
             }
-            Ok(p.set_len(self.inode, len, source)?)
+            self.faulty(p, CallKind::SetLen, source, |p| Ok(p.set_len(self.inode, len, source)?))
         })
     }
 
@@ -521,7 +580,12 @@ impl VfsFile for SimFile {
             if !is_offset_valid(offset, len) {
                 return Err(Errno::FBIG.into());
             }
-            Ok(p.allocate(self.inode, (offset, len), source)?)
+            self.faulty(p, CallKind::Allocate, source, |p| {
+                if let Some(path) = &self.path {
+                    p.fitting(CallKind::Allocate, (self.inode, path), offset, len, source)?;
+                }
+                Ok(p.allocate(self.inode, (offset, len), source)?)
+            })
         })
     }
 
@@ -554,71 +618,81 @@ impl Drop for SimLock {
 impl Vfs for SimDisk {
     fn open(&self, path: &Path, options: OpenOptions) -> io::Result<Box<dyn VfsFile>> {
         let source = Location::caller();
-        let (inode, generation) = self.call(|p| {
-            let inode = p.open(path, options, source)?;
-            Ok((inode, p.generation))
+        let call = if options.create || options.create_new { CallKind::Create } else { CallKind::Open };
+        let (inode, generation, errors, faulty) = self.call(|p| {
+            let inode = p.faulty(call, &[path], source, |p| p.open(path, options, source))?;
+            Ok((inode, p.generation, p.sync_errors(inode), p.faults.is_some()))
         })?;
-        let shared = self.shared.clone();
-        Ok(Box::new(SimFile { shared, inode, read: options.read, write: options.write, generation }))
+        Ok(Box::new(SimFile {
+            shared: self.shared.clone(),
+            inode,
+            read: options.read,
+            write: options.write,
+            generation,
+            path: faulty.then(|| Arc::from(path)),
+            sync_errors_seen: AtomicU32::new(errors),
+        }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let source = Location::caller();
-        self.call(|p| p.rename(from, to, source))
+        self.call(|p| p.faulty(CallKind::Rename, &[from, to], source, |p| p.rename(from, to, source)))
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let source = Location::caller();
-        self.call(|p| p.remove_file(path, source))
+        self.call(|p| p.faulty(CallKind::Remove, &[path], source, |p| p.remove_file(path, source)))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         let source = Location::caller();
-        self.call(|p| p.create_dir(path, source))
+        self.call(|p| p.faulty(CallKind::CreateDir, &[path], source, |p| p.create_dir(path, source)))
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
         let source = Location::caller();
-        self.call(|p| p.remove_dir(path, source))
+        self.call(|p| p.faulty(CallKind::RemoveDir, &[path], source, |p| p.remove_dir(path, source)))
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.call(|p| p.read_dir(path))
+        let source = Location::caller();
+        self.call(|p| p.faulty(CallKind::ReadDir, &[path], source, |p| p.read_dir(path)))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.call(|p| {
+        let source = Location::caller();
+        let look = |p: &mut Process| {
             let inode = p.find(path)?;
             if p.is_dir(inode) {
                 return Ok(Metadata { kind: FileKind::Directory, len: 0 });
             }
             Ok(Metadata { kind: FileKind::File, len: p.size(inode, 0, u64::MAX)? })
-        })
+        };
+        self.call(|p| p.faulty(CallKind::Metadata, &[path], source, look))
     }
 
     fn hard_link(&self, existing: &Path, new: &Path) -> io::Result<()> {
         let source = Location::caller();
-        self.call(|p| p.hard_link(existing, new, source))
+        self.call(|p| {
+            p.faulty(CallKind::Link, &[existing, new], source, |p| p.hard_link(existing, new, source))
+        })
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let source = Location::caller();
-        self.call(|p| {
-            let dir = p.find_dir(path)?;
-            p.barrier();
-            p.recording.call(Call::SyncDir { dir }, source);
-            Ok(())
-        })
+        self.call(|p| p.faulty_sync_dir(path, source))
     }
 
     fn lock(&self, dir: &Path) -> io::Result<Box<dyn VfsLock>> {
-        let (dir, generation) = self.call(|p| {
+        let source = Location::caller();
+        let take = |p: &mut Process| {
             let dir = p.find_dir(dir)?;
             if !p.locks.insert(dir) {
                 return Err(Errno::WOULDBLOCK.into());
             }
             Ok((dir, p.generation))
-        })?;
+        };
+        let (dir, generation) = self.call(|p| p.faulty(CallKind::Lock, &[dir], source, take))?;
         Ok(Box::new(SimLock { shared: self.shared.clone(), dir, generation }))
     }
 }

@@ -269,6 +269,11 @@ pub fn describe(call: &Call, paths: &Paths) -> String {
         Call::SyncFile { inode, data_only: false } => format!("fsync {}", paths.of(*inode)),
         Call::SyncDir { dir } => format!("fsync directory {}", paths.of(*dir)),
         Call::SyncAll => "syncfs".to_string(),
+        Call::Failed { text, .. } => text.to_string(),
+        Call::LostWrite { inode, offset, data, lands } => {
+            let fate = lands.map_or("lost".to_string(), |at| format!("misdirected to {at}"));
+            format!("write {} at {offset}, {} bytes, {fate}", paths.of(*inode), data.len)
+        }
         Call::Exchange { a_dir, a, b_dir, b, .. } => {
             format!("exchange {} and {}", paths.join(*a_dir, a), paths.join(*b_dir, b))
         }

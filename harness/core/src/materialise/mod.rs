@@ -35,6 +35,7 @@
 mod base;
 mod brute_force;
 mod chains;
+mod failed;
 mod garbage;
 mod legal;
 mod record;

@@ -20,10 +20,12 @@ pub(super) fn chains(base: &Base, trace: &Trace, crash: Pos, model: &Model) -> C
         ordered: Vec::new(),
         renames: Vec::new(),
         pages: Vec::new(),
+        clean: BTreeSet::new(),
     };
     for (pos, event) in (0..crash).zip(&trace.events) {
         if let EventKind::Call(call) = &event.kind {
             record.apply(pos, call, trace);
+            record.make_dirty(pos);
         }
     }
     record.chains
@@ -33,7 +35,7 @@ pub(super) struct Record<'a> {
     pub model: &'a Model,
     pub chains: Chains,
     /// The files as a running process sees them.
-    cache: BTreeMap<Inode, Vec<u8>>,
+    pub cache: BTreeMap<Inode, Vec<u8>>,
     /// What the file that lost a name last held then.
     removed: Option<Vec<u8>>,
     /// The last element of the ordered class.
@@ -42,6 +44,8 @@ pub(super) struct Record<'a> {
     renames: Vec<(Pos, usize)>,
     /// The rules that tie sizes to the pages they end in, by number, with the pages.
     pages: Vec<(u64, usize)>,
+    /// What a failed sync marked clean and nobody has changed since.
+    pub clean: BTreeSet<Cell>,
 }
 
 impl Record<'_> {
@@ -92,10 +96,15 @@ impl Record<'_> {
             Call::SyncFile { inode, data_only } => self.sync_file(*inode, *data_only),
             Call::SyncDir { dir } => self.sync_dir(*dir),
             Call::SyncAll => self.sync_all(),
+            Call::Failed { sync: Some(sync), .. } => self.failed_sync(*sync),
+            Call::Failed { sync: None, .. } => {}
+            Call::LostWrite { inode, offset, data, lands } => {
+                self.lost_write(pos, *inode, (*offset, *lands), trace.bytes(*data));
+            }
         }
     }
 
-    fn len(&self, inode: Inode) -> u64 {
+    pub fn len(&self, inode: Inode) -> u64 {
         self.cache.get(&inode).map_or(0, |content| content.len() as u64)
     }
 
@@ -298,7 +307,7 @@ impl Record<'_> {
     }
 
     /// The file grew from a length to another, by a write that put `written` there or without one.
-    fn grow(&mut self, pos: Pos, inode: Inode, (old_len, len): (u64, u64), written: &[Version]) {
+    pub fn grow(&mut self, pos: Pos, inode: Inode, (old_len, len): (u64, u64), written: &[Version]) {
         let Append { size: order, size_implies } = self.append_rule(inode, old_len, len);
         let size = self.push_size(pos, inode, len);
         let unit = self.chains.unit;
@@ -382,7 +391,7 @@ impl Record<'_> {
 }
 
 /// The page that a file of this size ends in.
-fn page_of(len: u64) -> u64 {
+pub(super) fn page_of(len: u64) -> u64 {
     (len.max(1) - 1) / PAGE_LEN
 }
 

@@ -21,12 +21,15 @@ impl Record<'_> {
         };
         let mut own = self.chains.pieces(inode, 0..u64::MAX);
         own.extend(self.newest(&size));
+        own.retain(|(cell, _)| !self.clean.contains(cell));
         self.chains.raise(own);
         self.chains.raise(besides);
     }
 
     pub fn sync_dir(&mut self, dir: Inode) {
-        let of_dir = |cell: &Cell| matches!(cell, Cell::Name { dir: d, .. } if *d == dir);
+        let of_dir = |cell: &Cell| {
+            matches!(cell, Cell::Name { dir: d, .. } if *d == dir) && !self.clean.contains(cell)
+        };
         let entries = self.chains.chains.iter().filter(|(cell, _)| of_dir(cell));
         let changed = entries.clone().any(|(_, chain)| chain.is_pending());
         let entries = entries.map(|(cell, chain)| (cell.clone(), chain.newest())).collect();
@@ -39,7 +42,8 @@ impl Record<'_> {
     }
 
     pub fn sync_all(&mut self) {
-        let all = self.chains.chains.iter().map(|(cell, chain)| (cell.clone(), chain.newest()));
+        let dirty = self.chains.chains.iter().filter(|(cell, _)| !self.clean.contains(*cell));
+        let all = dirty.map(|(cell, chain)| (cell.clone(), chain.newest()));
         self.chains.raise(all.collect());
     }
 

@@ -43,16 +43,19 @@
 //! | fdatasync of a file, besides itself | nothing | ordered class, if its size is pending | ordered class, if it has pending metadata | its names | nothing |
 //! | fsync of a directory | its entries | ordered class | ordered class, if it changed | its entries | its entries |
 //! | torn unit | 512 | 512 | 512 | 4096 | 8, and garbage |
+//! | size after a failed sync | may move | may move | needs its data | may move | may move |
 //!
 //! Evidence: crash states of real ext4 (data=ordered), xfs and btrfs of Linux 6.18.44 (`fixtures/observed`).
 //! A model may be looser than its file system, never stricter. Knowingly looser: `ext4` and `xfs` order an
 //! append with other metadata only where the same process had synced the block (the kernel does so for any
 //! allocated block); `ext4` lets a file replaced by rename without fsync come back empty, which `auto_da_alloc`
 //! turns into old or new or zeros; `btrfs` lets pages of one fsync mix; a sync makes no parent directory
-//! durable. The first sources for the older kernels were ALICE (OSDI '14, tables 1 to 3), Ferrite
+//! durable; after a failed sync ext4 was seen to move the size and btrfs to show the new one and take it back later,
+//! both of which `may-move` permits at any time. The first sources for the older kernels were ALICE (OSDI '14, tables 1 to 3), Ferrite
 //! (ASPLOS '16, figure 3) and CuttleFS (ATC '20).
 
 mod count;
+mod failed;
 mod file;
 mod pass;
 mod persisted;
@@ -156,6 +159,19 @@ pub enum Unwritten {
     Garbage,
 }
 
+/// What a failed sync of a file leaves of its size. Its pages are in the cache, new and marked clean, and on the
+/// disk each may be written or not; a retry succeeds and writes nothing that is clean; a page is synced again once
+/// it was made dirty again, as a whole, and the size once it changes again or the page that it ends in does. Each
+/// descriptor that was open reports the error once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailedSize {
+    /// It may move, whether the data is there or not.
+    MayMove,
+    /// It moves only where the data does that it implies.
+    NeedsItsData,
+}
+
 /// A persistence model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -185,6 +201,8 @@ pub struct Model {
     pub fdatasync: FileSync,
     /// `fsync` of a directory.
     pub sync_dir: DirSync,
+    /// The file's size after a failed sync.
+    pub failed_sync_size: FailedSize,
     /// Bytes that survive or not as a whole: 8, 512 or 4096, aligned in the file.
     pub torn_unit: u32,
     /// Which part of a torn sector survives, for units below 512.
@@ -212,6 +230,7 @@ impl Model {
             fsync: FileSync::Nothing,
             fdatasync: FileSync::Nothing,
             sync_dir: DirSync::ItsEntries,
+            failed_sync_size: FailedSize::MayMove,
             torn_unit: 512,
             torn_side: TornSide::Left,
             unwritten: Unwritten::Zeros,
@@ -244,6 +263,7 @@ impl Model {
             append_new_block: page,
             fdatasync: FileSync::OrderedIfPending,
             sync_dir: DirSync::OrderedIfChanged,
+            failed_sync_size: FailedSize::NeedsItsData,
             ..Model::ext4()
         }
     }

@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::failed::Failed;
 use super::persisted::{Persisted, Point};
 use super::{DirSync, FileSync, Model, Order, Rename, SizeImplies, TornSide};
 use crate::disk::{BLOCK, CellId, CellKey, Recording, SECTOR, SizeFn, Update, Value};
@@ -11,27 +12,28 @@ use crate::trace::{Call, EventKind, Inode, Pos};
 type Data = (u64, Point);
 
 /// An implication that a later change takes back.
-struct Passing {
-    from: Point,
-    to: Point,
+pub(super) struct Passing {
+    pub(super) from: Point,
+    pub(super) to: Point,
     /// Of a size: the page it ends in. A later size that ends in the same one takes nothing back.
     page: Option<u64>,
 }
 
 pub(super) struct Pass<'a> {
-    model: &'a Model,
-    recording: &'a Recording,
-    persisted: Persisted,
+    pub(super) model: &'a Model,
+    pub(super) recording: &'a Recording,
+    pub(super) persisted: Persisted,
     /// Cells with versions that are perhaps not durable, by the inode whose sync covers them.
-    pending: FxHashMap<Inode, Vec<CellId>>,
+    pub(super) pending: FxHashMap<Inode, Vec<CellId>>,
     /// Changes of names, by the file or directory that they concern.
     names: FxHashMap<Inode, Vec<Point>>,
     /// The last element of the ordered class.
-    last_ordered: Vec<Point>,
+    pub(super) last_ordered: Vec<Point>,
     /// Implications that hold only as long as a cell does not change again, by that cell.
-    passing: FxHashMap<CellId, Vec<Passing>>,
+    pub(super) passing: FxHashMap<CellId, Vec<Passing>>,
     /// The last change of each page, where pages are the torn unit.
     last_of_page: FxHashMap<(Inode, u64), Point>,
+    pub(super) failed: Failed,
 }
 
 impl<'a> Pass<'a> {
@@ -45,6 +47,7 @@ impl<'a> Pass<'a> {
             last_ordered: Vec::new(),
             passing: FxHashMap::default(),
             last_of_page: FxHashMap::default(),
+            failed: Failed::new(recording),
         }
     }
 
@@ -70,6 +73,7 @@ impl<'a> Pass<'a> {
                 CellKey::Entry { dir, .. } => *dir,
             };
             self.pending.entry(owner).or_default().push(update.cell);
+            self.note_dirty_page(owner, *update);
         }
     }
 
@@ -104,6 +108,7 @@ impl<'a> Pass<'a> {
                 let how = if how == Rename::Atomic { how } else { Rename::Steps };
                 self.change_names(&points(updates), &[*a_inode, *b_inode], how, at);
             }
+            Call::LostWrite { inode, .. } => self.lost_write(*inode, updates, at),
             Call::Write { inode, .. } | Call::Allocate { inode, .. } | Call::ZeroRange { inode, .. } => {
                 self.change_content(*inode, updates, None, at);
             }
@@ -111,6 +116,8 @@ impl<'a> Pass<'a> {
             Call::SyncFile { inode, data_only } => self.sync_file(*inode, *data_only, at),
             Call::SyncDir { dir } => self.sync_dir(*dir, at),
             Call::SyncAll => self.sync_all(at),
+            Call::Failed { sync: Some(sync), .. } => self.failed_sync(*sync, at),
+            Call::Failed { sync: None, .. } => {}
         }
     }
 
@@ -192,7 +199,13 @@ impl<'a> Pass<'a> {
     }
 
     /// Content and size versions of one event; `shrunk_to` is what `set_len` set.
-    fn change_content(&mut self, inode: Inode, updates: &[Update], shrunk_to: Option<u64>, at: Pos) {
+    pub(super) fn change_content(
+        &mut self,
+        inode: Inode,
+        updates: &[Update],
+        shrunk_to: Option<u64>,
+        at: Pos,
+    ) {
         let mut data: Vec<Data> = Vec::new();
         let mut garbage: Vec<Data> = Vec::new();
         let mut sizes: Vec<(u64, Point)> = Vec::new();
@@ -297,6 +310,8 @@ impl<'a> Pass<'a> {
                     let page = Some(page_of(*size));
                     let passing = Passing { from: *point, to: *carried, page };
                     self.passing.entry(point.0).or_default().push(passing);
+                } else {
+                    self.failed.note_carried(inode, *point, *carried);
                 }
             }
             if rule.size == Order::InOrder {
@@ -421,6 +436,6 @@ impl<'a> Pass<'a> {
 }
 
 /// The page that holds the last byte of a file of this size.
-fn page_of(size: u64) -> u64 {
+pub(super) fn page_of(size: u64) -> u64 {
     (size.max(1) - 1) / BLOCK
 }

@@ -2,7 +2,8 @@
 //! them.
 //!
 //! A trace is model-independent. Positions count events from 0; a crash *at* position `p` happens when the
-//! events before `p` have been made and event `p` has not. A call that failed without effect leaves no event.
+//! events before `p` have been made and event `p` has not. A call that failed without effect leaves no event,
+//! unless the failure was injected.
 
 use std::fmt;
 use std::panic::Location;
@@ -158,6 +159,34 @@ pub enum Call {
     },
     /// `syncfs`: everything.
     SyncAll,
+    /// A call that an injected fault failed. If it took effect all the same, in full or in part, the event
+    /// before this one is what it did.
+    Failed {
+        /// What a failed sync did not sync, and marked clean all the same.
+        sync: Option<FailedSync>,
+        /// The call and its result, for people.
+        text: Name,
+    },
+    /// A write that returned Ok and that the cache shows, but that the disk stored elsewhere or nowhere.
+    LostWrite {
+        /// The file.
+        inode: Inode,
+        /// Where it should be, in bytes from the file's start.
+        offset: u64,
+        /// What.
+        data: ByteRange,
+        /// Where it went instead, if anywhere.
+        lands: Option<u64>,
+    },
+}
+
+/// What a failed sync was to sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailedSync {
+    /// A file.
+    File(Inode),
+    /// A directory.
+    Dir(Inode),
 }
 
 /// A mark that the workload left.

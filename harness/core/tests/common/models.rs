@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use unplug::model::{Append, DirSync, FileSync, Model, Order, Rename, SizeImplies, TornSide, Unwritten};
+use unplug::model::{
+    Append, DirSync, FailedSize, FileSync, Model, Order, Rename, SizeImplies, TornSide, Unwritten,
+};
 
 /// The built-in models.
 pub fn built_in() -> Vec<Model> {
@@ -39,6 +41,7 @@ fn mixed() -> impl Strategy<Value = Model> {
         file_sync(),
         file_sync(),
         select(vec![DirSync::ItsEntries, DirSync::Ordered, DirSync::OrderedIfChanged]),
+        select(vec![FailedSize::MayMove, FailedSize::NeedsItsData]),
     );
     let tears = (
         select(vec![8u32, 512, 4096]),
@@ -59,6 +62,7 @@ fn mixed() -> impl Strategy<Value = Model> {
         fsync: syncs.0,
         fdatasync: syncs.1,
         sync_dir: syncs.2,
+        failed_sync_size: syncs.3,
         torn_unit: tears.0,
         torn_side: tears.1,
         unwritten: tears.2,
