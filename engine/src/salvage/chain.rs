@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::survey::Segment;
 
 /// The chain of segments from the log's first record that proves the most records; of equal ones, that of the
-/// newer files. A copy that recovery made of a segment holds the same records, so chains never contradict each
+/// newer files; as indexes. A copy that recovery made of a segment holds the same records, so chains never contradict each
 /// other in what both of them prove.
-pub(super) fn longest(segments: &[Segment], first_sequence: u64) -> Vec<u64> {
+pub(super) fn longest(segments: &[Segment], first_sequence: u64) -> Vec<usize> {
     let mut by_start: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (index, segment) in segments.iter().enumerate() {
         by_start.entry(segment.first_sequence).or_default().push(index);
@@ -29,8 +29,8 @@ pub(super) fn longest(segments: &[Segment], first_sequence: u64) -> Vec<u64> {
     }
     let mut chain = Vec::new();
     let mut at = first_sequence;
-    while let Some(&(_, number, Some(index))) = best.get(&at) {
-        chain.push(number);
+    while let Some(&(_, _, Some(index))) = best.get(&at) {
+        chain.push(index);
         if segments[index].next_sequence <= at {
             break;
         }
@@ -58,15 +58,15 @@ mod tests {
             segment(5, 10, 18),
             segment(6, 18, 18),
         ];
-        assert_eq!(longest(&segments, 1), [2, 5, 6]);
-        assert_eq!(longest(&segments, 20), [4]);
-        assert_eq!(longest(&segments, 2), Vec::<u64>::new());
-        assert_eq!(longest(&[], 1), Vec::<u64>::new());
+        assert_eq!(longest(&segments, 1), [0, 3, 4]);
+        assert_eq!(longest(&segments, 20), [2]);
+        assert_eq!(longest(&segments, 2), [0; 0]);
+        assert_eq!(longest(&[], 1), [0; 0]);
     }
 
     #[test]
     fn of_two_equal_copies_the_newer_is_taken() {
         let segments = [segment(7, 1, 5), segment(9, 1, 5), segment(8, 1, 3)];
-        assert_eq!(longest(&segments, 1), [9]);
+        assert_eq!(longest(&segments, 1), [1]);
     }
 }

@@ -136,8 +136,9 @@ fn take_log(
     let chain = chain::longest(segments, survey.first_sequence);
     let mut next = survey.first_sequence;
     let mut taken: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-    for &number in &chain {
-        let count = survey::replay(vfs, dir, survey.epoch, number, |sequence, ops, good| {
+    for &index in &chain {
+        let file = segments[index].file;
+        let count = survey::replay(vfs, dir, survey.epoch, file, |sequence, ops, good| {
             if !good || sequence != next {
                 return false;
             }
@@ -145,7 +146,7 @@ fn take_log(
             next += 1;
             true
         })?;
-        taken.entry(number).or_default().0 += count;
+        taken.entry(file).or_default().0 += count;
     }
     if report.was_a_state {
         report.complete_upto = next - 1;
@@ -164,12 +165,12 @@ fn take_log(
         report.was_a_state = false;
         let mut found: BTreeMap<u64, Vec<crate::inspect::ItemOp>> = BTreeMap::new();
         for segment in segments {
-            survey::replay(vfs, dir, survey.epoch, segment.number, |sequence, ops, good| {
+            survey::replay(vfs, dir, survey.epoch, segment.file, |sequence, ops, good| {
                 if behind.get(&sequence) != Some(&(good, segment.number)) || found.contains_key(&sequence) {
                     return false;
                 }
                 found.insert(sequence, ops);
-                taken.entry(segment.number).or_default().1 += 1;
+                taken.entry(segment.file).or_default().1 += 1;
                 true
             })?;
         }

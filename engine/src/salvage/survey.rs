@@ -44,6 +44,9 @@ pub(super) struct Log {
 /// What a segment holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Segment {
+    /// The number in its name.
+    pub file: u64,
+    /// Its number: that of a sound header, whatever its name says.
     pub number: u64,
     pub first_sequence: u64,
     /// Behind the last record before the first bad one.
@@ -57,7 +60,7 @@ pub(super) struct Segment {
 impl Segment {
     /// Adds what is wrong with the segment, and how much of it was `left`.
     pub(super) fn tell_dropped(&self, left: u64, dropped: &mut Vec<Dropped>) {
-        let file = Some(name_of(Name::wal(self.number)));
+        let file = Some(name_of(Name::wal(self.file)));
         for (index, (offset, reason, detail)) in self.damage.iter().enumerate() {
             let last = index + 1 == self.damage.len();
             dropped.push(Dropped {
@@ -214,13 +217,9 @@ fn log(
 ) -> Result<Log, Error> {
     let mut log = Log::default();
     for number in listing.numbers(Kind::Wal) {
-        if !is_live(number) {
-            dropped.push(leftover(Name::wal(number)));
-            continue;
-        }
         match segment(vfs, dir, epoch, number)? {
-            Some(segment) => log.segments.push(segment),
-            None => dropped.push(leftover(Name::wal(number))),
+            Some(segment) if is_live(segment.number) => log.segments.push(segment),
+            _ => dropped.push(leftover(Name::wal(number))),
         }
     }
     Ok(log)
@@ -228,7 +227,7 @@ fn log(
 
 /// What a segment holds; None if its sound header names another epoch.
 fn segment(vfs: &dyn Vfs, dir: &Dir, epoch: u64, number: u64) -> Result<Option<Segment>, Error> {
-    let mut segment = Segment { number, ..Segment::default() };
+    let mut segment = Segment { file: number, number, ..Segment::default() };
     let (mut foreign, mut first) = (false, None);
     let path = dir.path_of(Name::wal(number));
     inspect::segment_items(vfs, &path, (epoch, number), &mut |item| {
@@ -236,7 +235,8 @@ fn segment(vfs: &dyn Vfs, dir: &Dir, epoch: u64, number: u64) -> Result<Option<S
         match content {
             Content::Header(fields) => {
                 let field = |name| fields.iter().find(|(field, _)| *field == name).map_or(0, |field| field.1);
-                foreign = (field("epoch"), field("number")) != (epoch, number);
+                foreign = field("epoch") != epoch;
+                segment.number = field("number");
                 first = Some(field("first_sequence"));
                 segment.next_sequence = field("first_sequence");
             }
@@ -320,6 +320,7 @@ fn snapshot(vfs: &dyn Vfs, dir: &Dir, number: u64) -> Result<Option<Snapshot>, E
         offset: Some(offset),
         reason: Some(reason),
         detail: match lost {
+            Some(1) => format!("{detail}; 1 entry is lost"),
             Some(lost) => format!("{detail}; {lost} entries are lost"),
             None => detail,
         },

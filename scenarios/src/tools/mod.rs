@@ -42,6 +42,7 @@ impl Toolbox for EngineTools {
         let options = SalvageOptions { behind_damage };
         let report = salvage::salvage(Arc::new(OsFs), dir, out, options).map_err(refused)?;
         let mut notes = vec![match report.complete_upto {
+            _ if report.was_a_state && report.complete_upto == 0 => "nothing was ever written".to_string(),
             0 => "entries of the snapshot are lost: the state is not one that the store was ever in"
                 .to_string(),
             upto if report.was_a_state => format!("the state is that after record {upto} of the log"),
@@ -55,7 +56,7 @@ impl Toolbox for EngineTools {
                 "records that verify behind damage were dropped: --behind-damage takes them, too".into(),
             );
         }
-        let taken = report.taken.into_iter().map(|taken| TakenFrom {
+        let taken = report.taken.into_iter().filter(|taken| taken.count > 0).map(|taken| TakenFrom {
             what: match (taken.snapshot, taken.count) {
                 (true, 1) => "1 entry".to_string(),
                 (true, n) => format!("{n} entries"),

@@ -33,8 +33,15 @@ pub(super) fn import(files: &[PathBuf], dir: &Path, format: Option<&str>) -> Res
     };
     let mut state = State::new();
     for file in files {
-        let format = format_of(file, format, &mut transfer)?;
+        let format = format_of(file, format)?;
         let reading = apply(file, format, &mut state)?;
+        if let Some(stopped) = reading.stopped.as_ref().filter(|stopped| stopped.offset == 0) {
+            let (file, detail) = (file.display(), &stopped.detail);
+            let reason = stopped.reason;
+            return Err(ToolError::Environment(format!(
+                "failed to import {file}: nothing in it can be taken, from byte 0 on ({reason}: {detail})"
+            )));
+        }
         tell(file, reading, &mut transfer);
     }
     let entries = texts(&state);
@@ -48,7 +55,7 @@ pub(super) fn import(files: &[PathBuf], dir: &Path, format: Option<&str>) -> Res
 }
 
 /// The format to read a file in: the one asked for, or the one that takes most of it.
-fn format_of(file: &Path, wanted: Option<&str>, transfer: &mut Transfer) -> Result<TextFormat, ToolError> {
+fn format_of(file: &Path, wanted: Option<&str>) -> Result<TextFormat, ToolError> {
     let fail = |e| ToolError::io("read", file, &e);
     if let Some(wanted) = wanted {
         return TextFormat::ALL.into_iter().find(|format| format.name() == wanted).ok_or_else(|| {
@@ -60,12 +67,6 @@ fn format_of(file: &Path, wanted: Option<&str>, transfer: &mut Transfer) -> Resu
     let source = File::open(file).map_err(fail)?;
     source.take(text::RECOGNISE_LEN as u64).read_to_end(&mut head).map_err(fail)?;
     let formats = dump::text_formats(file, &head)?;
-    if let [best, other, ..] = formats[..] {
-        transfer.notes.push(format!(
-            "{}: read as {best}, which takes most of it; --format {other} reads it otherwise",
-            file.display()
-        ));
-    }
     formats.first().copied().ok_or_else(|| {
         ToolError::Environment(format!("failed to read {}: of no known format", file.display()))
     })

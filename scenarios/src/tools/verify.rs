@@ -24,10 +24,10 @@ pub(super) fn verify(dir: &Path) -> Result<Verification, ToolError> {
             reasons.push(format!("{place}; no crash explains it: `salvage` saves what can be proved"));
         } else if store.good_records_after > 0 {
             verdict = StoreVerdict::Damaged;
-            let behind = store.good_records_after;
+            let behind = records(store.good_records_after);
             reasons.push(format!(
-                "{place}; {behind} records behind it verify, and opening the store drops them: that is right if \
-                 they were lost in a crash before they were synced, and damage otherwise"
+                "{place}; behind it are {behind} that verify, and opening the store drops them: that is right if they \
+                 were written and not synced when the power went, and damage otherwise"
             ));
         } else {
             verdict = StoreVerdict::Torn;
@@ -39,9 +39,9 @@ pub(super) fn verify(dir: &Path) -> Result<Verification, ToolError> {
         let role = roles.get(&file).copied().unwrap_or(Role::Leftover);
         if role == Role::Headless && reading.good_records_after > 0 {
             verdict = StoreVerdict::Damaged;
-            let behind = reading.good_records_after;
+            let behind = records(reading.good_records_after);
             reasons.push(format!(
-                "{file}: its header is damaged, and {behind} records in it verify; opening the store drops them: \
+                "{file}: its header is damaged, and in it are {behind} that verify; opening the store drops them: \
                  `salvage` saves them"
             ));
         }
@@ -54,6 +54,11 @@ pub(super) fn verify(dir: &Path) -> Result<Verification, ToolError> {
         files.push(StoreFile { file, role: role.as_str(), live, reading });
     }
     Ok(Verification { verdict, reasons, store: native(store), files })
+}
+
+/// A number of records.
+fn records(n: u64) -> String {
+    if n == 1 { "1 record".to_string() } else { format!("{n} records") }
 }
 
 /// Keeps a store from being opened while it is looked at: a write in between would look like damage.

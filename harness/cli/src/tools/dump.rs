@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anstyle::Style;
 use serde_json::{Map, Value, json};
 
-use super::text::{BAD, DOUBT, chosen, count, literal, number, write_json};
+use super::text::{BAD, DOUBT, chosen, count, literal, number, verify, write_json};
 use super::{Piece, PieceVerdict, ToolError, Toolbox, hex};
 use crate::args::CommonFlags;
 use crate::error::CliError;
@@ -147,8 +147,7 @@ impl Tally {
             Some((at, reason)) => {
                 let behind = match self.behind {
                     0 => "nothing behind it verifies".to_string(),
-                    1 => format!("1 {thing} behind it verifies"),
-                    n => format!("{} behind it verify", count(n, thing)),
+                    n => format!("behind it {}", verify(n, thing)),
                 };
                 format!("{good}, stopped at byte {at}: {reason}; {behind}")
             }

@@ -42,6 +42,11 @@ pub(super) fn count(n: u64, thing: &str) -> String {
     format!("{} {plural}", number(n))
 }
 
+/// A number of things that verify.
+pub(super) fn verify(n: u64, thing: &str) -> String {
+    format!("{} that {}", count(n, thing), if n == 1 { "verifies" } else { "verify" })
+}
+
 /// Bytes as in a scenario's operations; long ones cut unless all of it is wanted.
 pub(super) fn literal(bytes: &[u8], all: bool) -> String {
     if all || bytes.len() <= SHOWN_BYTES {
@@ -59,7 +64,8 @@ pub(super) fn stop(reading: &Reading) -> Option<String> {
     }
     text += &format!(": {}", reason.as_str());
     if reading.good_records_after > 0 {
-        text += &format!(", {} behind it verify", count(reading.good_records_after, "record"));
+        let thing = if reading.format == "snapshot" { "entry" } else { "record" };
+        text += &format!(", behind it {}", verify(reading.good_records_after, thing));
     }
     Some(text)
 }
@@ -91,7 +97,7 @@ fn not_taken(left: &NotTaken) -> String {
     let reason = left.reason.map_or(String::new(), |reason| format!("{}: ", reason.as_str()));
     let records = match left.records {
         0 => String::new(),
-        n => format!("; {} that verify", count(n, "record")),
+        n => format!("; {}", verify(n, "record")),
     };
     format!("{place}{reason}{}{records}", left.detail)
 }
