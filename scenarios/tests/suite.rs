@@ -4,15 +4,10 @@
 
 use std::path::Path;
 
-use unplug::report::Verdict;
 use unplug::workload::scenario::Scenario;
 use unplug_engine::Planted;
 use unplug_scenarios::planted::BUGS;
 use unplug_scenarios::suite::SCENARIOS;
-
-fn scenarios() -> Vec<Scenario> {
-    SCENARIOS.iter().map(|(name, text)| Scenario::parse(name, text).unwrap()).collect()
-}
 
 #[test]
 fn the_registry_has_no_problems() {
@@ -50,23 +45,5 @@ fn every_file_of_the_suite_s_directory_is_part_of_the_program() {
 fn every_mistake_of_the_engine_is_planted() {
     for name in Planted::NAMES {
         assert!(BUGS.iter().any(|bug| bug.id == *name), "{name}");
-    }
-}
-
-#[test]
-fn a_bug_shows_or_cannot_happen_under_each_model_that_its_scenario_declares() {
-    let scenarios = scenarios();
-    for bug in BUGS {
-        let scenario = scenarios.iter().find(|scenario| scenario.name == bug.scenario).unwrap();
-        for (model, expected) in &scenario.models {
-            let shows = bug.models.contains(&model.as_str());
-            let cannot = bug.impossible.iter().any(|(other, _)| other == model);
-            assert_eq!(
-                (shows, cannot),
-                (*expected == Verdict::Violated, *expected == Verdict::Held),
-                "{}",
-                bug.id
-            );
-        }
     }
 }

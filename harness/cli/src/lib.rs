@@ -31,7 +31,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, Command};
 use error::CliError;
-pub use registry::{PlantedBug, Registry};
+pub use registry::{Impossible, PlantedBug, Registry};
 
 /// Runs the command line of the process. The exit code is one of [`exit`].
 pub fn main(registry: Registry) -> ExitCode {

@@ -7,7 +7,7 @@ use unplug::workload::scenario::Scenario;
 use crate::args::{CommonFlags, Listing};
 use crate::error::CliError;
 use crate::output::Out;
-use crate::registry::Registry;
+use crate::registry::{PlantedBug, Registry};
 
 const ALL: [Listing; 4] = [Listing::Scenarios, Listing::Bugs, Listing::Subjects, Listing::Models];
 
@@ -68,9 +68,41 @@ fn bugs(registry: &Registry, out: &mut Out) -> Result<(), CliError> {
         if !bug.models.is_empty() {
             out.line(format!("    shows under: {}", bug.models.join(", ")))?;
         }
-        for (model, why) in bug.impossible {
-            out.line(format!("    not under {model}: {why}"))?;
+        for impossible in bug.impossible {
+            out.line(format!("    not under {}: {}", impossible.models.join(", "), impossible.why))?;
         }
+    }
+    if registry.bugs.is_empty() {
+        return Ok(());
+    }
+    out.line("")?;
+    for line in by_model(&registry.bugs) {
+        out.line(line)?;
     }
     Ok(())
 }
+
+/// The planted bugs in rows, the models in columns.
+fn by_model(bugs: &[PlantedBug]) -> Vec<String> {
+    let width = bugs.iter().map(|bug| bug.id.len()).max().unwrap_or_default();
+    let row = |first: &str, cells: &[&str]| {
+        let mut row = format!("  {first:width$}");
+        for (cell, model) in cells.iter().zip(Model::NAMES) {
+            let width = model.len().max(SHOWS.len());
+            row += &format!("  {cell:width$}");
+        }
+        row.trim_end().to_string()
+    };
+    let mut lines = vec!["planted bugs by model".to_string(), row("", &Model::NAMES)];
+    for bug in bugs {
+        let cells = Model::NAMES.map(|model| match (bug.models.contains(&model), bug.why_not(model)) {
+            (true, _) => SHOWS,
+            (false, Some(_)) => "-",
+            (false, None) => "?",
+        });
+        lines.push(row(bug.id, &cells));
+    }
+    lines
+}
+
+const SHOWS: &str = "shows";

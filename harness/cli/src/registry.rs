@@ -1,5 +1,6 @@
 //! What a program brings to the command line: its subjects, scenarios, planted bugs and replayer.
 
+use unplug::report::Verdict;
 use unplug::subject::AnySubject;
 use unplug::workload::Options;
 use unplug::workload::protocol::Protocol;
@@ -38,8 +39,45 @@ pub struct PlantedBug {
     pub scenario: &'static str,
     /// Models under which it shows.
     pub models: &'static [&'static str],
-    /// Models under which it cannot happen, and why.
-    pub impossible: &'static [(&'static str, &'static str)],
+    /// The other models that its scenario declares, and why it cannot happen there.
+    pub impossible: &'static [Impossible],
+}
+
+/// Models under which a planted bug cannot happen.
+#[derive(Clone, Copy, Debug)]
+pub struct Impossible {
+    /// The models.
+    pub models: &'static [&'static str],
+    /// What prevents it there.
+    pub why: &'static str,
+}
+
+impl PlantedBug {
+    /// Why it cannot happen under a model, if so.
+    pub fn why_not(&self, model: &str) -> Option<&'static str> {
+        self.impossible.iter().find(|impossible| impossible.models.contains(&model)).map(|i| i.why)
+    }
+
+    /// Where this and the verdicts that its scenario declares disagree, a line each.
+    fn disagreements(&self, scenario: &Scenario) -> Vec<String> {
+        let (id, name) = (self.id, &scenario.name);
+        let mut problems = Vec::new();
+        if scenario.bug.as_deref() != Some(id) {
+            problems.push(format!("{id}: its scenario `{name}` does not switch it on"));
+        }
+        for (model, expected) in &scenario.models {
+            let said = (self.models.contains(&model.as_str()), self.why_not(model).is_some());
+            if said != (*expected == Verdict::Violated, *expected == Verdict::Held) {
+                problems.push(format!("{id}: it and its scenario `{name}` disagree about {model}"));
+            }
+        }
+        let declared = |model: &&str| scenario.models.iter().any(|(name, _)| name == model);
+        let elsewhere = self.impossible.iter().flat_map(|impossible| impossible.models);
+        for model in self.models.iter().chain(elsewhere).filter(|model| !declared(model)) {
+            problems.push(format!("{id}: its scenario `{name}` says nothing of {model}"));
+        }
+        problems
+    }
 }
 
 /// All that a program brings.
@@ -124,10 +162,8 @@ impl Registry {
             let scenario = self.scenarios.iter().find(|embedded| embedded.name == bug.scenario);
             match scenario.map(|embedded| Scenario::parse(embedded.name, embedded.text)) {
                 None => problems.push(format!("{id}: its scenario `{}` is missing", bug.scenario)),
-                Some(Ok(scenario)) if scenario.bug.as_deref() != Some(id) => {
-                    problems.push(format!("{id}: its scenario `{}` does not switch it on", bug.scenario));
-                }
-                Some(_) => {}
+                Some(Ok(scenario)) => problems.extend(bug.disagreements(&scenario)),
+                Some(Err(_)) => {}
             }
         }
         problems

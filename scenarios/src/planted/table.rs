@@ -1,11 +1,16 @@
 //! The list of planted bugs.
 
-use unplug_cli::PlantedBug;
+use unplug::model::Model;
+use unplug_cli::{Impossible, PlantedBug};
 
-/// A bug that shows in its scenario of the same name.
+/// A bug that shows in its scenario of the same name, under every model.
 const fn bug(id: &'static str, summary: &'static str, breaks: &'static str) -> PlantedBug {
-    PlantedBug { id, summary, breaks, disables: &[], scenario: id, models: &["posix"], impossible: &[] }
+    PlantedBug { id, summary, breaks, disables: &[], scenario: id, models: &Model::NAMES, impossible: &[] }
 }
+
+/// The models under which a bug shows that needs directory operations out of order.
+const UNORDERED: &[&str] = &["posix", "btrfs", "paranoid"];
+const ORDERED: &[&str] = &["ext4", "xfs"];
 
 /// Every planted bug of the engine.
 pub const BUGS: &[PlantedBug] = &[
@@ -24,11 +29,21 @@ pub const BUGS: &[PlantedBug] = &[
         "A sync of a log segment is done only before the next write to it.",
         "The last write that was reported as done is gone after power loss.",
     ),
-    bug(
-        "segment-entry-not-synced",
-        "Rotation does not sync the directory that holds the new segment's name.",
-        "A whole segment of synced records is gone after power loss.",
-    ),
+    PlantedBug {
+        models: &["posix", "ext4", "paranoid"],
+        impossible: &[
+            Impossible {
+                models: &["xfs"],
+                why: "the sync of the segment itself commits what is pending of its name, be it a creation or a rename",
+            },
+            Impossible { models: &["btrfs"], why: "the sync of the segment itself makes its name durable" },
+        ],
+        ..bug(
+            "segment-entry-not-synced",
+            "Rotation does not sync the directory that holds the new segment's name.",
+            "A whole segment of synced records is gone after power loss.",
+        )
+    },
     PlantedBug {
         disables: &["the fragment's segment number"],
         ..bug(
@@ -83,16 +98,30 @@ pub const BUGS: &[PlantedBug] = &[
         "The store never syncs its directory.",
         "Files that a manifest refers to have no name after power loss.",
     ),
-    bug(
-        "parent-dir-sync-dropped",
-        "Creating the store does not sync the directory that it lies in.",
-        "The whole store is gone after power loss.",
-    ),
-    bug(
-        "dir-not-synced-after-rename",
-        "The directory is not synced after the renames of a compaction's snapshot and of any manifest.",
-        "The old files are gone and the new ones have no name after power loss.",
-    ),
+    PlantedBug {
+        models: UNORDERED,
+        impossible: &[Impossible {
+            models: ORDERED,
+            why: "directory operations reach the disk in order, and the sync of the store's first file commits them: the store's directory was created before it",
+        }],
+        ..bug(
+            "parent-dir-sync-dropped",
+            "Creating the store does not sync the directory that it lies in.",
+            "The whole store is gone after power loss.",
+        )
+    },
+    PlantedBug {
+        models: UNORDERED,
+        impossible: &[Impossible {
+            models: ORDERED,
+            why: "directory operations reach the disk in order, so no old file is gone before the new one has its name; and the sync behind the removals comes before anything relies on them",
+        }],
+        ..bug(
+            "dir-not-synced-after-rename",
+            "The directory is not synced after the renames of a compaction's snapshot and of any manifest.",
+            "The old files are gone and the new ones have no name after power loss.",
+        )
+    },
     bug(
         "snapshot-not-synced",
         "A snapshot is renamed into place without having been synced.",
@@ -108,11 +137,18 @@ pub const BUGS: &[PlantedBug] = &[
         "Compaction removes the old log before the manifest that does without it is installed.",
         "Power loss in between leaves a manifest whose log is gone.",
     ),
-    bug(
-        "old-files-removed-early",
-        "Compaction removes the old files after the manifest's rename, before the directory is synced.",
-        "Power loss brings the old manifest back, whose files are gone.",
-    ),
+    PlantedBug {
+        models: UNORDERED,
+        impossible: &[Impossible {
+            models: ORDERED,
+            why: "directory operations reach the disk in order, so no old file is gone before the new manifest has its name",
+        }],
+        ..bug(
+            "old-files-removed-early",
+            "Compaction removes the old files after the manifest's rename, before the directory is synced.",
+            "Power loss brings the old manifest back, whose files are gone.",
+        )
+    },
     bug(
         "orphans-removed-early",
         "Recovery removes what its new manifest will not need before that manifest is durable.",
@@ -125,11 +161,11 @@ pub const BUGS: &[PlantedBug] = &[
     ),
     PlantedBug {
         models: &[],
-        impossible: &[(
-            "posix",
-            "a manifest is synced before it gets its name, so the newest one is whole; rot can damage it: the \
-             fixtures hold that case",
-        )],
+        impossible: &[Impossible {
+            models: &Model::NAMES,
+            why: "a manifest is synced before it gets its name, so the newest one is whole; rot can damage it: the \
+                  fixtures hold that case",
+        }],
         ..bug(
             "manifest-fallback",
             "A newest manifest that does not verify silently gives way to the next older one.",
@@ -138,11 +174,11 @@ pub const BUGS: &[PlantedBug] = &[
     },
     PlantedBug {
         models: &[],
-        impossible: &[(
-            "posix",
-            "a snapshot is synced before a manifest refers to it, so one in use is whole; rot can damage it: \
-             the fixtures hold that case",
-        )],
+        impossible: &[Impossible {
+            models: &Model::NAMES,
+            why: "a snapshot is synced before a manifest refers to it, so one in use is whole; rot can damage it: \
+                  the fixtures hold that case",
+        }],
         ..bug(
             "snapshot-crc-unchecked",
             "Snapshot fragments are believed without their checksum.",
