@@ -87,17 +87,20 @@
 //! [`model`]: which file system it is. [`explore`]: how all states are covered. [`oracle`]: what is checked.
 //! [`workload`]: workloads as text, and key-value stores ready to use.
 
+pub mod advise;
 mod check;
 pub mod disk;
 pub mod explain;
 pub mod explore;
 pub mod fault;
+pub mod fuzz;
 pub mod materialise;
 pub mod model;
 pub mod observed;
 pub mod oracle;
 pub mod plain;
 pub mod report;
+pub mod shrink;
 pub mod subject;
 pub mod trace;
 pub mod workload;

@@ -155,6 +155,10 @@ impl Subject for Engine {
         kv::epilogue(self.value_len)
     }
 
+    fn simpler(&self, op: &KvOp) -> Vec<KvOp> {
+        kv::simpler(op)
+    }
+
     fn leaks(&self, vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>, SubjectError> {
         leaks::leaks(vfs, &Engine::dir(root))
     }

@@ -111,3 +111,14 @@ pub struct Violation {
     /// The sync that would have prevented it, if known.
     pub advice: Option<String>,
 }
+
+impl Violation {
+    /// The part of the signature that says which updates went wrong, if it is known: the bug, whichever of its
+    /// symptoms was seen. Else the whole signature.
+    pub fn cause(&self) -> &str {
+        match self.signature.split_once(": ") {
+            Some((_, pair)) if pair.contains(" before ") || pair.starts_with("torn ") => pair,
+            _ => &self.signature,
+        }
+    }
+}

@@ -96,6 +96,14 @@ pub trait Subject: Send + Sync {
         Vec::new()
     }
 
+    /// Simpler operations that may take the place of `op` while a violation is shrunk, the simplest first:
+    /// smaller values, shorter keys, a part of a batch. None of them may lead back to `op`. The default has
+    /// none.
+    fn simpler(&self, op: &Self::Op) -> Vec<Self::Op> {
+        let _ = op;
+        Vec::new()
+    }
+
     /// After recovery, and again after [`epilogue`](Subject::epilogue): names of files below `root` that
     /// should not be there. The default finds none.
     fn leaks(&self, vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>, SubjectError> {

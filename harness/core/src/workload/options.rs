@@ -42,6 +42,11 @@ impl Options {
         self.0.insert(name.into(), value);
     }
 
+    /// Takes an option away, if it is there.
+    pub fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -36,6 +36,11 @@ impl KvBytes {
         KvBytes { bytes: fill(seed, len).into(), seed: Some(seed) }
     }
 
+    /// The first `len` bytes; all if there are fewer.
+    pub fn cut(&self, len: usize) -> KvBytes {
+        KvBytes { bytes: self.bytes.get(..len).unwrap_or(&self.bytes).into(), seed: self.seed }
+    }
+
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes

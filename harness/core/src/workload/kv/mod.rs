@@ -16,10 +16,12 @@
 
 mod bytes;
 mod op;
+mod simpler;
 mod state;
 
 pub use bytes::{KvBytes, fill};
 pub use op::{KvChange, KvOp};
+pub use simpler::simpler;
 pub use state::KvState;
 
 /// Operations that show that a recovered store still works: writes of `value_len` bytes under two-letter

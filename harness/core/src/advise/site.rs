@@ -1,0 +1,91 @@
+//! A place in the subject's source that makes a file-system call.
+
+use std::fmt;
+use std::panic::Location;
+
+/// What a call does to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Opens a file that is created or cut.
+    Create,
+    /// Writes.
+    Write,
+    /// Sets a length.
+    SetLen,
+    /// Reserves space.
+    Allocate,
+    /// Renames.
+    Rename,
+    /// Makes a hard link.
+    Link,
+    /// Removes a file.
+    Remove,
+    /// Makes a directory.
+    CreateDir,
+    /// Removes a directory.
+    RemoveDir,
+    /// Syncs a file.
+    SyncFile,
+    /// Syncs a directory.
+    SyncDir,
+}
+
+impl Action {
+    /// Whether it is a sync.
+    pub fn is_sync(self) -> bool {
+        matches!(self, Action::SyncFile | Action::SyncDir)
+    }
+
+    /// Whether it changes what a file holds.
+    pub fn is_content(self) -> bool {
+        matches!(self, Action::Write | Action::SetLen | Action::Allocate)
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Action::Create => "create",
+            Action::Write => "write",
+            Action::SetLen => "set_len",
+            Action::Allocate => "allocate",
+            Action::Rename => "rename",
+            Action::Link => "link",
+            Action::Remove => "remove",
+            Action::CreateDir => "create_dir",
+            Action::RemoveDir => "remove_dir",
+            Action::SyncFile => "file sync",
+            Action::SyncDir => "directory sync",
+        })
+    }
+}
+
+/// A source line of the subject and what its call does. Calls that helpers make count as their callers' if the
+/// helpers are `#[track_caller]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Site {
+    /// The source file.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: u32,
+    /// What the call does.
+    pub action: Action,
+}
+
+impl Site {
+    /// The site of a call.
+    pub fn new(action: Action, location: &'static Location<'static>) -> Site {
+        Site { file: location.file(), line: location.line(), action }
+    }
+
+    /// `file:line`.
+    pub fn source(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}:{}", self.action, self.file, self.line)
+    }
+}

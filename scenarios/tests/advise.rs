@@ -1,0 +1,115 @@
+//! The advice for a planted missing or misplaced sync names the place where it was planted.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use unplug::advise::{self, Action, Advice, Entry, Place, Plan, Site, Target};
+use unplug::explore::Settings;
+use unplug::model::Model;
+use unplug::shrink::{self, Case};
+use unplug::subject::AnySubject;
+use unplug::workload::Options;
+use unplug::workload::scenario::Scenario;
+use unplug_scenarios::engine::Engine;
+use unplug_scenarios::suite::SCENARIOS;
+
+/// Planted bugs that are syncs left out or made too late.
+const MISSING_SYNCS: [&str; 11] = [
+    "acknowledged-before-sync",
+    "wal-sync-dropped",
+    "wal-sync-delayed",
+    "segment-entry-not-synced",
+    "dead-tail-cut-not-synced",
+    "manifest-sync-dropped",
+    "dir-sync-dropped",
+    "parent-dir-sync-dropped",
+    "dir-not-synced-after-rename",
+    "snapshot-not-synced",
+    "old-files-removed-early",
+];
+
+fn engine(options: &Options, bug: Option<&str>) -> Result<Box<dyn AnySubject>, String> {
+    Ok(Box::new(Engine::new(options, bug)?))
+}
+
+/// Shrinks a bug's scenario and asks for advice.
+fn advice(name: &str) -> (Case, Option<Advice>) {
+    let (_, text) = SCENARIOS.iter().find(|(known, _)| *known == name).unwrap();
+    let scenario = Scenario::parse(name, text).unwrap();
+    let build = |options: &Options| engine(options, scenario.bug.as_deref());
+    let lines = scenario.expand(name).unwrap().lines;
+    let case = Case { lines, options: scenario.options.clone(), depth: scenario.depth, kills: scenario.kill };
+    let settings = Settings { jobs: 1, ..Settings::new(name, Model::posix()) };
+    let subject = build(&case.options).unwrap();
+    let explored = subject.explore(&case.lines, &case.settings(&settings)).unwrap();
+    let violation = explored.violations.first().unwrap();
+    let small = shrink::shrink(&build, &case, violation, &settings, shrink::EXPLORATIONS_MAX);
+    let subject = build(&small.case.options).unwrap();
+    let settings = small.case.settings(&settings);
+    let advice =
+        advise::advise(&*subject, &small.case.lines, &case.lines, &settings, &small.violation).unwrap();
+    (small.case, advice)
+}
+
+/// How often each kind of sync is what follows a call that is no sync.
+fn syncs_behind(log: &[Entry]) -> BTreeMap<(Site, Target), u32> {
+    let mut counts = BTreeMap::new();
+    let mut last = None;
+    for Entry { site, .. } in log {
+        match (site.action, last) {
+            (Action::SyncFile, Some(last)) => *counts.entry((last, Target::File)).or_default() += 1,
+            (Action::SyncDir, Some(last)) => *counts.entry((last, Target::Dir)).or_default() += 1,
+            (Action::SyncFile | Action::SyncDir, None) => {}
+            _ => last = Some(*site),
+        }
+    }
+    counts
+}
+
+/// The calls behind which the store as it should be makes a sync, and the one with the bug does not.
+fn planted(case: &Case, bug: &str) -> Vec<(Site, Target)> {
+    let log = |bug| {
+        let plan = Arc::new(Plan::logging(Vec::new()));
+        engine(&case.options, bug).unwrap().run_plainly(&case.lines, &plan).unwrap();
+        syncs_behind(&plan.entries())
+    };
+    let (right, wrong) = (log(None), log(Some(bug)));
+    let fewer = |(place, count): (&(Site, Target), &u32)| wrong.get(place).is_none_or(|n| n < count);
+    right.iter().filter(|entry| fewer(*entry)).map(|(place, _)| *place).collect()
+}
+
+#[test]
+fn the_advice_names_the_line_where_a_sync_is_missing() {
+    let mut wrong = Vec::new();
+    let mut lines = Vec::new();
+    for name in MISSING_SYNCS {
+        let (case, advice) = advice(name);
+        let places = planted(&case, name);
+        assert!(!places.is_empty(), "{name}: the planted place was not found");
+        let right = advice.as_ref().is_some_and(|advice| {
+            advice.add.place == Place::After && places.contains(&(advice.add.site, advice.add.target))
+        });
+        if !right {
+            wrong.push(name);
+        }
+        lines.push(format!("{name}: {}", advice.map_or("none".to_string(), |advice| advice.to_string())));
+    }
+    assert!(wrong.len() * 10 <= MISSING_SYNCS.len(), "wrong: {wrong:?}\n{}", lines.join("\n"));
+}
+
+#[test]
+fn a_sync_that_only_comes_too_late_is_to_be_moved() {
+    let (_, advice) = advice("old-files-removed-early");
+    let advice = advice.unwrap();
+    assert_eq!((advice.add.site.action, advice.add.target), (Action::Rename, Target::Dir));
+    assert!(advice.instead_of.is_some_and(|site| site.action == Action::SyncDir), "{advice}");
+}
+
+#[test]
+fn where_no_single_sync_helps_there_is_no_advice() {
+    for name in ["orphans-removed-early", "wal-dropped-before-switch", "batch-applied-early"] {
+        assert_eq!(advice(name).1, None, "{name}");
+    }
+}
