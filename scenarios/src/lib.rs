@@ -1,6 +1,7 @@
 //! The stores that unplug tests, the mistakes planted in them, and the suite of scenarios.
 
 pub mod engine;
+pub mod kill;
 pub mod planted;
 pub mod replay;
 pub mod suite;
@@ -21,7 +22,8 @@ pub fn registry() -> Registry {
         )
         .bugs(planted::BUGS)
         .replayer(replay::FileReplayer)
-        .toolbox(tools::EngineTools);
+        .toolbox(tools::EngineTools)
+        .victim(kill::EngineVictim);
     for (name, text) in suite::SCENARIOS {
         registry = registry.scenario(name, text);
     }

@@ -105,6 +105,16 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Tool(crate::tools::ToolCommand),
+    /// Kill a writing process on a real directory, again and again, and check what it left
+    ///
+    /// Each time the store is opened again, and must hold a state between the last operation that was
+    /// acknowledged as durable and the last one issued. What the kernel's cache holds survives a kill: a missing
+    /// sync shows in `run`, not here. Operations and moments are drawn from the seed; where exactly a kill falls
+    /// is the kernel's doing. Ends with 100 if something is found, and else with 0 when the time is over or
+    /// on ^C.
+    Kill(crate::kill::KillFlags),
+    #[command(hide = true)]
+    KillChild(crate::kill::ChildFlags),
     /// List scenarios, planted bugs, subjects and models
     List {
         /// What to list; none: everything
@@ -152,11 +162,11 @@ pub(crate) struct RunFlags {
     pub junit: Option<PathBuf>,
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or("expected a whole number from 1 up".into())
 }
 
-fn seed(text: &str) -> Result<u64, String> {
+pub(crate) fn seed(text: &str) -> Result<u64, String> {
     let number = match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),
@@ -164,7 +174,7 @@ fn seed(text: &str) -> Result<u64, String> {
     number.map_err(|_| "expected a whole number of 64 bits, decimal or 0x…".into())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(|b| b.is_ascii_digit()).count();
     let (number, unit) = text.split_at(digits);
     let unit_ms = match unit {

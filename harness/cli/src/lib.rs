@@ -10,6 +10,8 @@
 mod args;
 mod error;
 pub mod exit;
+mod interrupt;
+pub mod kill;
 mod list;
 mod observed;
 mod output;
@@ -93,6 +95,8 @@ fn dispatch(registry: &Registry, arguments: &[OsString]) -> Result<u8, CliError>
             observed::observed(&request, registry.version, &cli.common)
         }
         Some(Command::Tool(command)) => tools::run(registry, command, &cli.common),
+        Some(Command::Kill(flags)) => kill::kill(registry, flags, &cli.common),
+        Some(Command::KillChild(flags)) => kill::child(registry, flags),
         Some(Command::List { what }) => list::list(registry, what, &cli.common).map(|()| exit::OK),
     }
 }

@@ -6,6 +6,7 @@ use unplug::workload::Options;
 use unplug::workload::protocol::Protocol;
 use unplug::workload::scenario::Scenario;
 
+use crate::kill::AnyVictim;
 use crate::replay::Replayer;
 use crate::tools::Toolbox;
 
@@ -89,6 +90,7 @@ pub struct Registry {
     pub(crate) scenarios: Vec<Embedded>,
     pub(crate) replayer: Option<Box<dyn Replayer>>,
     pub(crate) toolbox: Option<Box<dyn Toolbox>>,
+    pub(crate) victim: Option<Box<dyn AnyVictim>>,
 }
 
 impl Registry {
@@ -107,6 +109,7 @@ impl Registry {
             scenarios: Vec::new(),
             replayer: None,
             toolbox: None,
+            victim: None,
         }
     }
 
