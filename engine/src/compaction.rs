@@ -1,200 +1,445 @@
-//! Compaction: a snapshot of the state replaces the log, and a new epoch begins.
+//! Compaction: a snapshot of the state replaces the log up to a cut, and a new epoch begins.
 //!
-//! Snapshot and new segment are durable, names and content, before the new manifest has its name; the old
-//! files go only when that name is durable. So at every instant a crash leaves the old epoch or the new one,
-//! whole. A compaction that fails is rolled back and the old log goes on; where the switch may have happened
-//! and cannot provably be undone, the store stops.
+//! A compaction is a sequence of small steps. The first cuts the log: a new segment takes what is written from
+//! here on, and a clone of the state in memory holds what was written before. Then that is written out, a
+//! piece a step, while writes go on; then a manifest makes snapshot and new segments the store; then the old
+//! files go. Steps that need no more than the compaction itself can be made while others use the store.
+//!
+//! The snapshot is durable, name and content, before the new manifest has its name; the old files go only when
+//! that name is durable. So at every instant a crash leaves the old epoch or the new one, whole. A compaction
+//! that fails is rolled back and the old log goes on, with the segments behind the cut; the next one writes
+//! the same snapshot for the same cut. Where the switch may have happened and cannot provably be undone, the
+//! store stops.
 
+use std::sync::Arc;
+
+use crate::core::Core;
+use crate::dir::Dir;
 use crate::error::Error;
 use crate::manifest::Manifest;
+use crate::memory::Memory;
 use crate::names::Name;
 use crate::planted::Planted;
-use crate::snapshot::{self, SnapshotHeader};
-use crate::state::Event;
-use crate::store::Store;
-use crate::wal::{Draft, Log, SegmentHeader};
+use crate::snapshot::{SnapshotHeader, Writer};
+use crate::state::{Event, State};
+use crate::wal::Log;
 
 /// Retired segments kept for recycling; more are removed.
 const RETIRED_MAX: usize = 2;
 
-/// The files of the next epoch, while they are being made.
-struct Attempt {
+/// Names removed in one step.
+const SWEEP_STEP: usize = 2;
+
+/// Fewer operations than this in the log are not compacted for the sake of the live ratio.
+const RATIO_OPS_MIN: u64 = 100;
+
+/// How far a compaction has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// What it is doing.
+    pub phase: CompactionPhase,
+    /// Entries of the state that it has looked at.
+    pub entries_done: u64,
+    /// Entries of the state.
+    pub entries: u64,
+    /// Bytes of the snapshot so far.
+    pub bytes_written: u64,
+    /// The last write that the snapshot will hold.
+    pub sequence: u64,
+}
+
+/// What a compaction is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompactionPhase {
+    /// Writing the snapshot.
+    Writing,
+    /// Making it current.
+    Switching,
+    /// Removing what it replaces.
+    Sweeping,
+}
+
+/// Where the log was cut, and the state there.
+pub(crate) struct Cut {
+    /// The first record that the snapshot does not hold.
+    next_sequence: u64,
+    state: Memory,
+    /// The first segment behind the cut.
+    first_segment: u64,
+    ops: u64,
+    log_bytes: u64,
+}
+
+/// A compaction at work.
+pub(crate) struct Compaction {
+    dir: Arc<Dir>,
+    planted: Planted,
+    cut: Cut,
     epoch: u64,
     snapshot: u64,
-    segment: u64,
     manifest: u64,
+    /// The snapshot that this one is a difference to.
+    base: Option<u64>,
+    writer: Writer,
+    step: Step,
+    /// How often a sync of the directory had failed when the first name was made.
+    names: u64,
     /// The rename that is the switch was tried.
     switch_tried: bool,
 }
 
-impl Store {
-    /// Replaces the log by a snapshot and begins a new epoch. If it fails, everything is as before, unless
-    /// the error says that the store has stopped ([`Store::state`]).
-    pub fn compact(&mut self) -> Result<(), Error> {
-        self.check_writable()?;
-        self.machine.step(Event::CompactionBegan)?;
-        let mut attempt = Attempt {
-            epoch: self.live.epoch + 1,
-            snapshot: self.live.allocate(),
-            segment: self.live.allocate(),
-            manifest: self.live.allocate(),
-            switch_tried: false,
+enum Step {
+    /// Write a piece of the snapshot.
+    Write,
+    /// Choose what the manifest says; with the store.
+    Choose,
+    /// Install it.
+    Switch(Manifest),
+    /// Go on in the new epoch; with the store.
+    Adopt(Name),
+    /// Remove these.
+    Sweep(Vec<Name>, Vec<Name>),
+    /// Done; with the store.
+    End(Vec<Name>),
+}
+
+impl Compaction {
+    /// Whether the next step is [`step_with`](Compaction::step_with).
+    pub(crate) fn needs_store(&self) -> bool {
+        matches!(self.step, Step::Choose | Step::Adopt(_) | Step::End(_))
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        let phase = match self.step {
+            Step::Write => CompactionPhase::Writing,
+            Step::Choose | Step::Switch(_) | Step::Adopt(_) => CompactionPhase::Switching,
+            Step::Sweep(..) | Step::End(_) => CompactionPhase::Sweeping,
         };
-        let switched = match self.options.planted {
-            Planted::SnapshotAfterLogReplaced => self.switch_log_first(&mut attempt),
-            _ => self.switch_epoch(&mut attempt),
-        };
-        match switched {
-            Ok((manifest, log)) => {
-                self.machine.step(Event::CompactionEnded)?;
-                self.last_compaction_error = None;
-                self.adopt(&attempt, manifest, log);
-                Ok(())
-            }
-            Err(error) => Err(self.roll_back(&attempt, error)),
+        Progress {
+            phase,
+            entries_done: self.writer.entries_seen(),
+            entries: self.cut.state.len() as u64,
+            bytes_written: self.writer.bytes_written(),
+            sequence: self.cut.next_sequence - 1,
         }
     }
 
-    pub(crate) fn wants_compaction(&self) -> bool {
-        self.options.compact_ops.is_some_and(|max| self.live.ops >= max)
-            || self.options.compact_log_bytes.is_some_and(|max| self.live.log_bytes >= max)
-    }
-
-    fn switch_epoch(&mut self, attempt: &mut Attempt) -> Result<(Name, Log), Error> {
-        let planted = self.options.planted;
-        let first_sequence = self.live.next_sequence;
-        let header =
-            SnapshotHeader { epoch: attempt.epoch, number: attempt.snapshot, next_sequence: first_sequence };
-        snapshot::write(&self.dir, header, &self.memory, planted)?;
-        let log = self.new_log(attempt)?;
-        if planted != Planted::DirNotSyncedAfterRename {
-            self.dir.sync()?;
-        }
-        let manifest = Manifest {
-            epoch: attempt.epoch,
-            snapshot: attempt.snapshot,
-            segments: vec![attempt.segment],
-            next_number: self.live.next_number,
-            first_sequence,
-        };
-        if planted == Planted::WalDroppedBeforeSwitch {
-            self.dir.sweep(&self.old_segments());
-        }
-        manifest.stage(&self.dir, attempt.manifest, planted)?;
-        attempt.switch_tried = true;
-        let name = manifest.switch(&self.dir, attempt.manifest, planted)?;
-        if planted == Planted::OldFilesRemovedEarly {
-            self.dir.sweep(&self.old_files());
-        }
-        if planted != Planted::DirNotSyncedAfterRename {
-            self.dir.sync()?;
-        }
-        Ok((name, log))
-    }
-
-    /// The new epoch's log, empty and durable but for its name.
-    fn new_log(&mut self, attempt: &Attempt) -> Result<Log, Error> {
-        let header = SegmentHeader {
-            epoch: attempt.epoch,
-            number: attempt.segment,
-            predecessor: 0,
-            first_sequence: self.live.next_sequence,
-        };
-        let draft = match self.options.planted {
-            Planted::VersionHeaderDropped => Draft::without_header(header, self.options.planted),
-            _ => Draft::new(header, self.options.planted),
-        };
-        let mut log = draft.finish(&self.dir, self.retired.pop())?;
-        log.sync()?;
-        Ok(log)
-    }
-
-    /// The order of a planted mistake: the empty log is made current, and durably so, before the snapshot of
-    /// what the old log held exists.
-    fn switch_log_first(&mut self, attempt: &mut Attempt) -> Result<(Name, Log), Error> {
-        let planted = self.options.planted;
-        let log = self.new_log(attempt)?;
-        self.dir.sync()?;
-        let mut manifest = Manifest {
-            epoch: attempt.epoch,
-            snapshot: 0,
-            segments: vec![attempt.segment],
-            next_number: self.live.next_number,
-            first_sequence: self.live.next_sequence,
-        };
-        attempt.switch_tried = true;
-        let first = manifest.install(&self.dir, attempt.manifest, planted)?;
-        let header = SnapshotHeader {
-            epoch: attempt.epoch,
-            number: attempt.snapshot,
-            next_sequence: self.live.next_sequence,
-        };
-        snapshot::write(&self.dir, header, &self.memory, planted)?;
-        self.dir.sync()?;
-        manifest.snapshot = attempt.snapshot;
-        let number = self.live.allocate();
-        manifest.next_number = self.live.next_number;
-        let name = manifest.install(&self.dir, number, planted)?;
-        self.live.garbage.push(first);
-        Ok((name, log))
-    }
-
-    /// Everything that the old epoch consists of.
-    fn old_files(&self) -> Vec<Name> {
-        let mut names = self.old_segments();
-        if self.live.snapshot > 0 {
-            names.push(Name::snapshot(self.live.snapshot));
-        }
-        names.push(self.live.manifest);
-        names
-    }
-
-    fn old_segments(&self) -> Vec<Name> {
-        let last = self.log.as_ref().map(Log::number);
-        self.live.sealed.iter().copied().chain(last).map(Name::wal).collect()
-    }
-
-    /// The new epoch is durable: goes on in it, and removes the old one's files.
-    fn adopt(&mut self, attempt: &Attempt, manifest: Name, log: Log) {
-        let mut old = std::mem::take(&mut self.live.garbage);
-        old.extend(self.old_files());
-        old.retain(|name| *name != manifest);
-        let removed_early =
-            matches!(self.options.planted, Planted::WalDroppedBeforeSwitch | Planted::OldFilesRemovedEarly);
-        if self.options.recycle_segments && !removed_early {
-            for name in self.old_segments() {
-                if self.retired.len() < RETIRED_MAX {
-                    old.retain(|other| *other != name);
-                    self.retired.push(name);
+    /// A step that the store's other users need not wait for: so many bytes of the snapshot, or two removals.
+    pub(crate) fn step_alone(&mut self, bytes: usize) -> Result<(), Error> {
+        match &mut self.step {
+            Step::Write => {
+                let next = self.writer.write(&self.dir, &self.cut.state, bytes)?;
+                if next {
+                    let synced = self.planted != Planted::SegmentRemovedEarly;
+                    self.writer.finish(&self.dir, synced)?;
+                    if self.planted != Planted::DirNotSyncedAfterRename {
+                        self.dir.sync_names(self.names)?;
+                    }
+                    self.step = Step::Choose;
                 }
             }
+            Step::Switch(manifest) => {
+                manifest.stage(&self.dir, self.manifest, self.planted)?;
+                self.switch_tried = true;
+                let name = manifest.switch(&self.dir, self.manifest, self.planted)?;
+                if self.planted != Planted::DirNotSyncedAfterRename
+                    && self.planted != Planted::OldFilesRemovedEarly
+                {
+                    self.dir.sync_names(self.names)?;
+                }
+                self.step = Step::Adopt(name);
+            }
+            Step::Sweep(names, left) => {
+                let some: Vec<Name> = names.drain(..names.len().min(SWEEP_STEP)).collect();
+                left.extend(self.dir.sweep(&some));
+                if names.is_empty() {
+                    let left = std::mem::take(left);
+                    if self.planted == Planted::SegmentRemovedEarly {
+                        self.writer.sync()?;
+                    }
+                    self.step = Step::End(left);
+                }
+            }
+            Step::Choose | Step::Adopt(_) | Step::End(_) => {}
         }
-        self.live.epoch = attempt.epoch;
-        self.live.manifest = manifest;
-        self.live.snapshot = attempt.snapshot;
-        self.live.sealed.clear();
-        self.live.first_sequence = self.live.next_sequence;
-        self.durable = self.live.first_sequence - 1;
-        self.live.ops = 0;
-        self.live.log_bytes = 0;
-        self.log = Some(log);
-        self.live.garbage = self.dir.sweep(&old);
+        Ok(())
+    }
+
+    /// A step that changes the store; returns whether it was the last one.
+    fn step_with(&mut self, core: &mut Core) -> Result<bool, Error> {
+        match &mut self.step {
+            Step::Choose => {
+                let first = self.cut.first_segment;
+                let sealed = core.live.sealed.iter().copied().filter(|number| *number >= first);
+                let manifest = Manifest {
+                    epoch: self.epoch,
+                    snapshot: self.snapshot,
+                    segments: sealed.chain(core.log.as_ref().map(Log::number)).collect(),
+                    next_number: core.live.next_number,
+                    first_sequence: self.cut.next_sequence,
+                };
+                if self.planted == Planted::WalDroppedBeforeSwitch {
+                    self.dir.sweep(&self.old_segments(core));
+                }
+                self.step = Step::Switch(manifest);
+            }
+            Step::Adopt(name) => {
+                let name = *name;
+                let old = self.adopt(core, name);
+                if self.planted == Planted::OldFilesRemovedEarly {
+                    self.dir.sweep(&old);
+                    self.dir.sync()?;
+                }
+                self.step = Step::Sweep(old, Vec::new());
+            }
+            Step::End(left) => {
+                core.live.garbage.append(left);
+                return Ok(true);
+            }
+            Step::Write | Step::Switch(_) | Step::Sweep(..) => {}
+        }
+        Ok(false)
+    }
+
+    fn old_segments(&self, core: &Core) -> Vec<Name> {
+        let first = self.cut.first_segment;
+        core.live.sealed.iter().copied().filter(|number| *number < first).map(Name::wal).collect()
+    }
+
+    /// The new epoch is durable: goes on in it, and returns the old one's files.
+    fn adopt(&mut self, core: &mut Core, manifest: Name) -> Vec<Name> {
+        let segments = self.old_segments(core);
+        let mut old = std::mem::take(&mut core.live.garbage);
+        let removed_early =
+            matches!(self.planted, Planted::WalDroppedBeforeSwitch | Planted::OldFilesRemovedEarly);
+        for name in segments {
+            let recycled =
+                core.options.recycle_segments && !removed_early && core.retired.len() < RETIRED_MAX;
+            if recycled { core.retired.push(name) } else { old.push(name) }
+        }
+        let live = &mut core.live;
+        match self.base {
+            Some(_) if self.planted == Planted::BaseRemovedEarly => {
+                old.extend(live.chain.iter().map(|number| Name::snapshot(*number)));
+            }
+            Some(_) => {}
+            None => old.extend(live.chain.drain(..).map(Name::snapshot)),
+        }
+        if live.manifest != manifest {
+            old.push(live.manifest);
+        }
+        live.chain.push(self.snapshot);
+        live.epoch = self.epoch;
+        live.manifest = manifest;
+        live.sealed.retain(|number| *number >= self.cut.first_segment);
+        live.first_sequence = self.cut.next_sequence;
+        live.ops -= self.cut.ops;
+        live.log_bytes -= self.cut.log_bytes;
+        live.snapshot_entries = match self.base {
+            Some(_) => live.snapshot_entries + self.writer.entries_written(),
+            None => self.writer.entries_written(),
+        };
+        core.durable = core.durable.max(self.cut.next_sequence - 1);
+        core.base = (core.options.snapshot_chain_max > 0).then(|| self.cut.state.clone());
+        old
     }
 
     /// Removes what the attempt made. If the switch was tried, its name must be gone for certain, and durably,
     /// before the files it refers to may go and the old log may take another record.
-    fn roll_back(&mut self, attempt: &Attempt, error: Error) -> Error {
-        let manifest = Name::manifest(attempt.manifest);
-        if attempt.switch_tried && self.dir.remove(manifest).and_then(|()| self.dir.sync()).is_err() {
-            return self.poison(error);
+    fn roll_back(self, core: &mut Core, error: Error) -> (Cut, Error) {
+        // Once the new epoch is there, there is nothing to go back to.
+        let adopted = core.live.epoch >= self.epoch;
+        if core.state() == State::Failed || adopted {
+            return (self.cut, error);
         }
-        let snapshot = Name::snapshot(attempt.snapshot);
-        let made = [manifest.tmp(), snapshot.tmp(), snapshot, Name::wal(attempt.segment)];
-        let left = self.dir.sweep(&made);
-        self.live.garbage.extend(left);
-        match self.machine.step(Event::CompactionEnded) {
-            Ok(()) => error,
-            Err(internal) => internal,
+        let manifest = Name::manifest(self.manifest);
+        let names = self.dir.names();
+        let undone = || self.dir.remove(manifest).and_then(|()| self.dir.sync_names(names));
+        if self.switch_tried && undone().is_err() {
+            return (self.cut, core.poison(error));
+        }
+        let snapshot = Name::snapshot(self.snapshot);
+        let left = self.dir.sweep(&[manifest.tmp(), snapshot.tmp(), snapshot]);
+        core.live.garbage.extend(left);
+        (self.cut, error)
+    }
+}
+
+impl Core {
+    /// After a write: a step of the compaction at work, or the beginning of one if it is time.
+    pub(crate) fn maintain(&mut self, memory: &Memory) {
+        if self.compaction.is_none() {
+            if !self.wants_compaction(memory) {
+                return;
+            }
+            if let Err(e) = self.begin_compaction(memory) {
+                self.last_compaction_error = Some(e);
+                return;
+            }
+        }
+        let result = match self.options.compaction_step_bytes {
+            None => self.run_compaction(),
+            Some(bytes) => self.step_compaction(bytes),
+        };
+        if let Err(e) = result {
+            self.last_compaction_error = Some(e);
+        }
+    }
+
+    pub(crate) fn wants_compaction(&self, memory: &Memory) -> bool {
+        let (options, live) = (&self.options, &self.live);
+        let entries = live.ops + live.snapshot_entries;
+        options.compact_ops.is_some_and(|max| live.ops >= max)
+            || options.compact_log_bytes.is_some_and(|max| live.log_bytes >= max)
+            || options.compact_live_ratio.is_some_and(|ratio| {
+                live.ops >= RATIO_OPS_MIN && (memory.len() as f64) < ratio * entries as f64
+            })
+    }
+
+    /// Cuts the log, unless a failed attempt has left a cut.
+    pub(crate) fn begin_compaction(&mut self, memory: &Memory) -> Result<(), Error> {
+        self.check_writable()?;
+        let cut = match self.failed_cut.take() {
+            Some(cut) => cut,
+            None => self.cut_at(memory)?,
+        };
+        self.machine.step(Event::CompactionBegan)?;
+        let (snapshot, manifest) = (self.live.allocate(), self.live.allocate());
+        let epoch = self.live.epoch + 1;
+        let short = self.live.chain.len() <= self.options.snapshot_chain_max as usize;
+        let base = self.live.chain.last().copied().filter(|_| short);
+        let base = base.zip(self.base.clone());
+        let header = SnapshotHeader {
+            epoch,
+            number: snapshot,
+            next_sequence: cut.next_sequence,
+            base: base.as_ref().map_or(0, |(number, _)| *number),
+            base_next_sequence: base.as_ref().map_or(0, |_| self.live.first_sequence),
+        };
+        let names = self.dir.names();
+        let base_number = base.as_ref().map(|(number, _)| *number);
+        let writer = Writer::new(header, base.map(|(_, state)| state), self.options.planted);
+        let mut compaction = Compaction {
+            dir: self.dir.clone(),
+            planted: self.options.planted,
+            cut,
+            epoch,
+            snapshot,
+            manifest,
+            base: base_number,
+            writer,
+            step: Step::Write,
+            names,
+            switch_tried: false,
+        };
+        if self.options.planted == Planted::SnapshotAfterLogReplaced {
+            let switched = self.switch_log_first(&compaction);
+            compaction.manifest = self.live.allocate();
+            self.compaction = Some(compaction);
+            return switched;
+        }
+        self.compaction = Some(compaction);
+        Ok(())
+    }
+
+    /// A new segment takes what comes; the state holds what was.
+    fn cut_at(&mut self, memory: &Memory) -> Result<Cut, Error> {
+        let epoch = self.live.epoch + 1;
+        let fresh = |log: &Log| log.is_empty() && log.epoch() == epoch;
+        if !self.log.as_ref().is_some_and(fresh) {
+            self.cut(epoch)?;
+        }
+        Ok(Cut {
+            next_sequence: self.live.next_sequence,
+            state: memory.clone(),
+            first_segment: self.log.as_ref().map_or(0, Log::number),
+            ops: self.live.ops,
+            log_bytes: self.live.log_bytes,
+        })
+    }
+
+    /// The order of a planted mistake: the new log is made current, and durably so, before the snapshot of
+    /// what the old log held exists.
+    fn switch_log_first(&mut self, compaction: &Compaction) -> Result<(), Error> {
+        let manifest = Manifest {
+            epoch: compaction.epoch,
+            snapshot: 0,
+            segments: vec![compaction.cut.first_segment],
+            next_number: self.live.next_number + 1,
+            first_sequence: compaction.cut.next_sequence,
+        };
+        let number = compaction.manifest;
+        let name = manifest.install(&self.dir, number, self.options.planted)?;
+        self.live.garbage.push(name);
+        Ok(())
+    }
+
+    /// One step; Ok if there is nothing to do.
+    pub(crate) fn step_compaction(&mut self, bytes: usize) -> Result<(), Error> {
+        let Some(mut compaction) = self.compaction.take() else { return Ok(()) };
+        let result = match compaction.needs_store() {
+            true => self.step_in_compaction(&mut compaction),
+            false => compaction.step_alone(bytes).map(|()| false),
+        };
+        self.after_compaction_step(compaction, result)
+    }
+
+    /// A step of a compaction that needs the store; returns whether it was the last.
+    pub(crate) fn step_in_compaction(&mut self, compaction: &mut Compaction) -> Result<bool, Error> {
+        // A compaction must not go on behind a writer that was stopped.
+        match self.state() {
+            State::Failed => self.check_writable().map(|()| false),
+            _ => compaction.step_with(self),
+        }
+    }
+
+    /// Puts a compaction back, ends it, or rolls it back.
+    pub(crate) fn after_compaction_step(
+        &mut self,
+        compaction: Compaction,
+        result: Result<bool, Error>,
+    ) -> Result<(), Error> {
+        match result {
+            Ok(false) => {
+                self.compaction = Some(compaction);
+                Ok(())
+            }
+            Ok(true) => {
+                self.last_compaction_error = None;
+                self.machine.step(Event::CompactionEnded)
+            }
+            Err(error) => {
+                let adopted = self.live.epoch >= compaction.epoch;
+                let (cut, error) = compaction.roll_back(self, error);
+                self.failed_cut = Some(cut).filter(|_| !adopted);
+                self.machine.step(Event::CompactionEnded)?;
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn run_compaction(&mut self) -> Result<(), Error> {
+        while self.compaction.is_some() {
+            self.step_compaction(usize::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// Rolls back the compaction at work, unless the new epoch is there already.
+    pub(crate) fn cancel_compaction(&mut self) -> Result<(), Error> {
+        match &self.compaction {
+            Some(compaction) if self.live.epoch >= compaction.epoch => self.run_compaction(),
+            Some(_) => {
+                if let Some(compaction) = self.compaction.take() {
+                    let cancelled = Error::Internal { what: "a compaction was given up" };
+                    let (cut, _) = compaction.roll_back(self, cancelled);
+                    self.failed_cut = Some(cut);
+                    self.machine.step(Event::CompactionEnded)?;
+                }
+                self.check_writable_now()
+            }
+            None => Ok(()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use unplug_vfs::{FileKind, OpenOptions, Vfs, VfsFile, VfsLock};
 
@@ -33,6 +33,8 @@ macro_rules! patiently {
 pub(crate) struct Dir {
     vfs: Arc<dyn Vfs>,
     path: PathBuf,
+    /// How many syncs of the directory have failed; locked while one runs.
+    failed_syncs: Mutex<u64>,
 }
 
 /// An open file and its name, for errors.
@@ -49,7 +51,7 @@ pub(crate) struct Listing {
 
 impl Dir {
     pub(crate) fn new(vfs: Arc<dyn Vfs>, path: &Path) -> Dir {
-        Dir { vfs, path: path.to_path_buf() }
+        Dir { vfs, path: path.to_path_buf(), failed_syncs: Mutex::new(0) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -193,10 +195,29 @@ impl Dir {
     /// would return Ok without having written anything.
     #[track_caller]
     pub(crate) fn sync(&self) -> Result<(), Error> {
-        match self.vfs.sync_dir(&self.path) {
-            Ok(()) => Ok(()),
-            Err(e) => Err(Error::failed_sync("sync directory", &self.path, e)),
-        }
+        let names = self.names();
+        self.sync_names(names)
+    }
+
+    /// To be asked before the first of the names that a sync is meant for.
+    pub(crate) fn names(&self) -> u64 {
+        *self.failed_syncs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`sync`](Dir::sync), where others may be at work in the directory: a sync of theirs that failed has
+    /// taken the names along that were made since `names` was asked.
+    #[track_caller]
+    pub(crate) fn sync_names(&self, names: u64) -> Result<(), Error> {
+        let mut failed = self.failed_syncs.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = match self.vfs.sync_dir(&self.path) {
+            Ok(()) if *failed == names => return Ok(()),
+            Ok(()) => io::Error::other("an earlier sync of the directory failed"),
+            Err(e) => {
+                *failed += 1;
+                e
+            }
+        };
+        Err(Error::failed_sync("sync directory", &self.path, error))
     }
 
     /// Makes the directory's own name durable. A directory just `created` is removed again if that fails: its

@@ -162,6 +162,33 @@ impl Error {
         Error::Io { op, path: path.to_path_buf(), source }
     }
 
+    /// The same error for another caller.
+    pub(crate) fn again(&self) -> Error {
+        let again = |source: &io::Error| match source.raw_os_error() {
+            Some(errno) => io::Error::from_raw_os_error(errno),
+            None => io::Error::new(source.kind(), source.to_string()),
+        };
+        match self {
+            Error::InvalidArgument { what } => Error::InvalidArgument { what: what.clone() },
+            Error::Internal { what } => Error::Internal { what },
+            Error::Io { op, path, source } => Error::Io { op, path: path.clone(), source: again(source) },
+            Error::NoSpace { op, path, source, undone } => {
+                Error::NoSpace { op, path: path.clone(), source: again(source), undone: *undone }
+            }
+            Error::ReadOnly { cause } => Error::ReadOnly { cause: cause.clone() },
+            Error::Recovering => Error::Recovering,
+            Error::NotFound { path } => Error::NotFound { path: path.clone() },
+            Error::Corrupted { file, offset, reason, detail } => {
+                Error::Corrupted { file: file.clone(), offset: *offset, reason: *reason, detail }
+            }
+            Error::UnsupportedVersion { file, found, supported } => {
+                Error::UnsupportedVersion { file: file.clone(), found: *found, supported: *supported }
+            }
+            Error::Locked { path } => Error::Locked { path: path.clone() },
+            Error::Failed { cause } => Error::Failed { cause: cause.clone() },
+        }
+    }
+
     /// Notes that nothing of the operation is left.
     pub(crate) fn undone(self) -> Error {
         match self {

@@ -240,8 +240,12 @@ pub fn snapshot(bytes: &[u8]) -> Reading {
     };
     reading.records = loaded.entries.len() as u64;
     reading.entries = loaded.entries.iter().map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
-    let SnapshotHeader { epoch, number, next_sequence } = loaded.header;
+    let SnapshotHeader { epoch, number, next_sequence, base, .. } = loaded.header;
     reading.detail = format!("epoch {epoch}, snapshot {number}, records before {next_sequence}");
+    if base > 0 {
+        reading.detail.push_str(&format!(", changes since snapshot {base}"));
+        reading.records += loaded.removed.len() as u64;
+    }
     if let Some(damage) = loaded.damage {
         let mut records = Records::new(bytes, &mut scratch);
         records.begin(loaded.header.identity(), Checks::ALL, damage.offset);
@@ -266,6 +270,12 @@ fn count_entries<S: Source>(records: &mut Records<'_, S>) -> Result<u64, Error> 
         }
         first = false;
     }
+}
+
+/// The snapshot that an incremental one builds on; None for a whole one, and where the header cannot be
+/// believed.
+pub fn base_of_snapshot(bytes: &[u8]) -> Option<u64> {
+    SnapshotHeader::decode(bytes.get(..BLOCK)?).ok().map(|header| header.base).filter(|base| *base > 0)
 }
 
 /// Looks at a manifest.

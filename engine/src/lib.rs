@@ -27,8 +27,8 @@
 //!
 //! # Layers
 //!
-//! One module a job: `store` is the funnel that writes go through, `wal` the log, `memory` the state, `compaction`
-//! and `snapshot` the maintenance, `replay` reads what a crash has left and `recovery` makes it durable again,
+//! One module a job: `store` is the funnel that writes go through, `core` the log and the files behind it, `wal` a
+//! segment of the log, `memory` and `tree` the state, `compaction` and `snapshot` the maintenance, `replay` reads what a crash has left and `recovery` makes it durable again,
 //! `state` holds the states and their transitions, `error` what can go wrong. Under them `manifest`, `record`,
 //! `fragment` (writing) and `reader` (reading) are the format, and `dir` is the only module that makes calls of
 //! the file system. [`inspect`] looks at files without opening a store.
@@ -46,10 +46,12 @@
 #![doc = include_str!("../FORMAT.md")]
 
 mod compaction;
+mod core;
 mod damage;
 mod dir;
 mod error;
 mod fragment;
+mod group;
 mod header;
 pub mod inspect;
 mod manifest;
@@ -62,13 +64,18 @@ mod record;
 mod recovery;
 mod replay;
 pub mod salvage;
+mod shared;
 mod snapshot;
 mod state;
 mod store;
 pub mod text;
+mod tree;
+mod view;
 mod wal;
 
+pub use compaction::{CompactionPhase, Progress};
 pub use error::{Error, Reason};
+pub use group::{GroupCommit, Ticket};
 pub use header::FORMAT_VERSION;
 pub use memory::Entries;
 pub use options::{Options, RecoveryPolicy, SyncPolicy};
@@ -77,5 +84,7 @@ pub use planted::Planted;
 pub use record::{BATCH_BYTES_MAX, Batch, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use recovery::RecoveryReport;
 pub use replay::Stopped;
+pub use shared::Shared;
 pub use state::State;
 pub use store::Store;
+pub use view::View;

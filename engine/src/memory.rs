@@ -1,31 +1,32 @@
-//! The whole current state, in key order.
+//! The whole current state, in key order. A clone is a frozen state, and costs nothing.
 
-use std::collections::{BTreeMap, btree_map};
 use std::ops::{Bound, RangeBounds};
-use std::sync::Arc;
 
 use crate::record::{Op, Ops};
+use crate::tree::{Cursor, Entry, Tree};
 
-/// A key or a value.
-pub(crate) type Bytes = Arc<[u8]>;
+pub(crate) use crate::tree::Bytes;
 
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
-    map: BTreeMap<Bytes, Bytes>,
+    tree: Tree,
+    /// Of all keys and values.
+    bytes: u64,
 }
 
 impl Memory {
     /// A state from entries in strictly ascending order.
-    pub(crate) fn from_sorted(entries: Vec<(Bytes, Bytes)>) -> Memory {
-        Memory { map: BTreeMap::from_iter(entries) }
+    pub(crate) fn from_sorted(entries: Vec<Entry>) -> Memory {
+        let bytes = entries.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
+        Memory { tree: Tree::from_sorted(entries), bytes }
     }
 
     /// Applies operations read from a log.
     pub(crate) fn apply(&mut self, ops: Ops<'_>) {
         for (key, value) in ops {
             match value {
-                Some(value) => drop(self.map.insert(key.into(), value.into())),
-                None => drop(self.map.remove(key)),
+                Some(value) => self.put(key, value.into()),
+                None => self.remove(key),
             }
         }
     }
@@ -33,57 +34,90 @@ impl Memory {
     /// Applies an operation that the log has taken.
     pub(crate) fn apply_op(&mut self, op: Op) {
         match op.value {
-            Some(value) => drop(self.map.insert(op.key, value)),
-            None => drop(self.map.remove(&op.key)),
+            Some(value) => self.put(op.key, value),
+            None => self.remove(&op.key),
+        }
+    }
+
+    pub(crate) fn put(&mut self, key: impl AsRef<[u8]> + Into<Bytes>, value: Bytes) {
+        let key_len = key.as_ref().len() as u64;
+        self.bytes += value.len() as u64;
+        match self.tree.put(key, value) {
+            Some(old) => self.bytes -= old.len() as u64,
+            None => self.bytes += key_len,
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &[u8]) {
+        if let Some((key, value)) = self.tree.remove(key) {
+            self.bytes -= (key.len() + value.len()) as u64;
         }
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Bytes> {
-        self.map.get(key)
+        self.tree.get(key)
     }
 
     pub(crate) fn contains(&self, key: &[u8]) -> bool {
-        self.map.contains_key(key)
+        self.tree.get(key).is_some()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.map.len()
+        self.tree.len()
+    }
+
+    /// The bytes of all keys and values.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(crate) fn iter(&self) -> Entries<'_> {
-        self.range(..)
+        Entries(self.tree.between(0, self.tree.len()))
+    }
+
+    /// The entries behind a key, or all.
+    pub(crate) fn after(&self, key: Option<&[u8]>) -> Cursor<'_> {
+        let from = key.map_or(0, |key| self.tree.rank(key, true));
+        self.tree.between(from, self.tree.len())
     }
 
     /// The entries between two bounds; none if the bounds are the wrong way round.
     pub(crate) fn range<'k>(&self, bounds: impl RangeBounds<&'k [u8]>) -> Entries<'_> {
-        let (start, end) = (bounds.start_bound().cloned(), bounds.end_bound().cloned());
-        let empty = match (start, end) {
-            (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
-            (Bound::Included(a), Bound::Included(b)) => a > b,
-            (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b) | Bound::Included(b)) => a >= b,
+        let from = match bounds.start_bound() {
+            Bound::Unbounded => 0,
+            Bound::Included(key) => self.tree.rank(key, false),
+            Bound::Excluded(key) => self.tree.rank(key, true),
         };
-        if empty {
-            return Entries(None);
-        }
-        Entries(Some(self.map.range::<[u8], (Bound<&[u8]>, Bound<&[u8]>)>((start, end))))
+        let to = match bounds.end_bound() {
+            Bound::Unbounded => self.tree.len(),
+            Bound::Included(key) => self.tree.rank(key, true),
+            Bound::Excluded(key) => self.tree.rank(key, false),
+        };
+        Entries(self.tree.between(from, to))
     }
 }
 
 /// Entries in key order.
 #[derive(Clone, Debug)]
-pub struct Entries<'a>(Option<btree_map::Range<'a, Bytes, Bytes>>);
+pub struct Entries<'a>(Cursor<'a>);
 
 impl<'a> Iterator for Entries<'a> {
     /// Key and value.
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.as_mut()?.next().map(|(key, value)| (&key[..], &value[..]))
+        self.0.next().map(|(key, value)| (&key[..], &value[..]))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
     }
 }
 
 impl DoubleEndedIterator for Entries<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.0.as_mut()?.next_back().map(|(key, value)| (&key[..], &value[..]))
+        self.0.next_back().map(|(key, value)| (&key[..], &value[..]))
     }
 }
+
+impl ExactSizeIterator for Entries<'_> {}

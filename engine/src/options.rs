@@ -69,6 +69,14 @@ pub struct Options {
     pub compact_log_bytes: Option<u64>,
     /// Compact after this many operations since the last time; 1,000 by default.
     pub compact_ops: Option<u64>,
+    /// Compact when the entries in memory are fewer than this share of the entries in snapshots and
+    /// operations in the log, and the log holds at least 100; 0.3 by default.
+    pub compact_live_ratio: Option<f64>,
+    /// Write snapshots in pieces of so many bytes, one with each write, so that no write waits for a whole
+    /// compaction. By default the write that makes a compaction due does all of it.
+    pub compaction_step_bytes: Option<usize>,
+    /// Up to so many snapshots in a row hold only what has changed since the one before; 0 by default.
+    pub snapshot_chain_max: u32,
     /// When a write is made durable; every write by default.
     pub sync: SyncPolicy,
     /// Asynchronous writes: so many bytes of log records may wait in the process before they are written to
@@ -114,6 +122,9 @@ impl Default for Options {
             segment_size: 64 << 20,
             compact_log_bytes: Some(4 << 20),
             compact_ops: Some(1000),
+            compact_live_ratio: Some(0.3),
+            compaction_step_bytes: None,
+            snapshot_chain_max: 0,
             sync: SyncPolicy::default(),
             write_buffer_bytes: 0,
             recycle_segments: false,

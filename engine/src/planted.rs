@@ -75,6 +75,14 @@ planted! {
     IntervalAcknowledgedEarly = "interval-acknowledged-early",
     /// After a write that found the disk full, the log goes on behind what that left.
     FullDiskTailKept = "full-disk-tail-kept",
+    /// Compaction removes the log before it has synced the snapshot that replaces it.
+    SegmentRemovedEarly = "segment-removed-early",
+    /// Recovery applies the first incremental snapshot of a chain once more behind the last one.
+    IncrementalAppliedTwice = "incremental-applied-twice",
+    /// An incremental snapshot replaces the one that it builds on, whose file is removed.
+    BaseRemovedEarly = "base-removed-early",
+    /// Group commit answers the writes that were submitted while its sync ran together with those before it.
+    GroupAcknowledgedEarly = "group-acknowledged-early",
     /// A failed sync of the log is tried again, and believed when it succeeds.
     FailedSyncRetried = "failed-sync-retried",
 }
@@ -85,7 +93,7 @@ mod tests {
 
     #[test]
     fn every_name_leads_to_its_mistake_and_back() {
-        assert_eq!(Planted::NAMES.len(), 21);
+        assert_eq!(Planted::NAMES.len(), 25);
         for name in Planted::NAMES {
             assert_eq!(Planted::from_name(name).map(Planted::name), Some(*name));
         }

@@ -109,6 +109,19 @@ pub(crate) fn push_op(out: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
     out.extend_from_slice(value.unwrap_or_default());
 }
 
+/// Appends operations to a record.
+pub(crate) fn push_ops(out: &mut Vec<u8>, ops: &[Op]) {
+    for op in ops {
+        push_op(out, &op.key, op.value.as_deref());
+    }
+}
+
+/// The length of a record with these operations, at most.
+pub(crate) fn encoded_len(ops: &[Op]) -> usize {
+    let len = |op: &Op| 9 + op.key.len() + op.value.as_ref().map_or(0, |value| value.len());
+    RECORD_HEADER + ops.iter().map(len).sum::<usize>()
+}
+
 /// A record that makes sense.
 pub(crate) struct Record<'a> {
     pub(crate) sequence: u64,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use unplug_vfs::Vfs;
 
+use crate::core::{Core, Live};
 use crate::damage::Damage;
 use crate::dir::{Dir, Listing};
 use crate::error::{Error, Reason};
@@ -23,7 +24,7 @@ use crate::planted::Planted;
 use crate::reader::Scratch;
 use crate::replay::{self, Proof, Replay, Stopped, Tail};
 use crate::state::{Event, Machine};
-use crate::store::{Live, Store};
+use crate::store::Store;
 use crate::wal::{Draft, Log, SegmentHeader};
 
 /// What recovery found.
@@ -47,14 +48,14 @@ pub struct RecoveryReport {
 /// Opens or creates the store in a directory.
 pub(crate) fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Store, Error> {
     options.check()?;
-    let dir = Dir::new(vfs, path);
+    let dir = Arc::new(Dir::new(vfs, path));
     let mut machine = Machine::new();
     let (lock, created) = dir.lock(options.create)?;
     machine.step(Event::Locked)?;
     let listing = dir.list()?;
     let mut scratch = Scratch::default();
     let newest = replay::newest_manifest(&dir, &listing, options.planted, &mut scratch)?;
-    let (live, memory, log, report) = match newest {
+    let opened = match newest {
         None => create(&dir, created, &listing, &options)?,
         // A creation that got no further than its first manifest. That one's directory sync may have failed,
         // and then nothing makes the name durable any more: a fresh one it must be.
@@ -63,15 +64,28 @@ pub(crate) fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<S
         }
         Some(newest) => {
             let number = listing.largest().max(newest.1.next_number - 1) + 1;
-            let replay = Replay::new(&dir, &listing, newest, options.planted, scratch, Some(number));
+            let mut replay = Replay::new(&dir, &listing, newest, options.planted, scratch, Some(number));
+            replay.keep_base(options.snapshot_chain_max > 0);
             restore(&dir, &listing, &options, replay.run()?, number)?
         }
     };
+    let Opened { live, memory, base, log, report } = opened;
     machine.step(if log.is_some() { Event::Recovered } else { Event::FoundDamage })?;
-    Ok(Store::assemble(dir, options, machine, lock, memory, log, live, report))
+    let mut core = Core::new(dir, options, machine, lock, log, live, report);
+    core.base = base;
+    Ok(Store { core, memory })
 }
 
-type Opened = (Live, Memory, Option<Log>, RecoveryReport);
+/// A store as it was found or made.
+struct Opened {
+    live: Live,
+    memory: Memory,
+    /// What the snapshots hold, if that was asked for.
+    base: Option<Memory>,
+    /// None if it must not be written.
+    log: Option<Log>,
+    report: RecoveryReport,
+}
 
 /// Makes an empty store. The manifest comes first and is durable before any data file exists: a directory
 /// that holds data files and no manifest is never a store whose creation was cut short.
@@ -95,16 +109,18 @@ fn create(dir: &Dir, created: bool, listing: &Listing, options: &Options) -> Res
     let live = Live {
         epoch: 1,
         manifest: manifest_name,
-        snapshot: 0,
+        chain: Vec::new(),
         sealed: Vec::new(),
         first_sequence: 1,
         next_sequence: 1,
         next_number: number + 2,
         ops: 0,
         log_bytes: 0,
+        snapshot_entries: 0,
         garbage: dir.sweep(&unfinished),
     };
-    Ok((live, Memory::default(), Some(log), RecoveryReport { epoch: 1, ..RecoveryReport::default() }))
+    let report = RecoveryReport { epoch: 1, ..RecoveryReport::default() };
+    Ok(Opened { live, memory: Memory::default(), base: None, log: Some(log), report })
 }
 
 /// Makes what was proved the store's durable state. `number` is the first free one.
@@ -127,19 +143,22 @@ fn restore(
     let mut live = Live {
         epoch: proof.manifest.epoch,
         manifest: proof.manifest_name,
-        snapshot: proof.manifest.snapshot,
+        chain: proof.chain,
         sealed: proof.segments,
         first_sequence: proof.manifest.first_sequence,
         next_sequence: proof.next_sequence,
         next_number: number + 2,
         ops: proof.ops,
         log_bytes: proof.log_bytes,
+        snapshot_entries: proof.snapshot_entries,
         garbage: Vec::new(),
     };
     if let Some(stopped) = report.stopped.as_ref().filter(|s| s.sealed) {
-        let in_snapshot = live.snapshot > 0 && stopped.file == dir.path_of(Name::snapshot(live.snapshot));
+        let in_snapshot = proof.in_snapshot;
         match options.recovery {
-            RecoveryPolicy::ReadOnly => return Ok((live, proof.memory, None, report)),
+            RecoveryPolicy::ReadOnly => {
+                return Ok(Opened { live, memory: proof.memory, base: None, log: None, report });
+            }
             RecoveryPolicy::Stop if !in_snapshot => {}
             RecoveryPolicy::Stop | RecoveryPolicy::Refuse => {
                 return Err(
@@ -169,10 +188,11 @@ fn restore(
         }
     };
     let manifest = live.manifest_with(&log);
+    let chain = live.chain.clone();
     let orphans = |current: Name| -> Vec<Name> {
         let live = |n: &Name| {
             *n == current
-                || *n == Name::snapshot(manifest.snapshot)
+                || (n.kind == Kind::Snapshot && n.form == Form::Plain && chain.contains(&n.number))
                 || (n.kind == Kind::Wal && n.form == Form::Plain && manifest.segments.contains(&n.number))
         };
         listing.names().iter().filter(|n| n.form != Form::Damaged && !live(n)).copied().collect()
@@ -182,7 +202,7 @@ fn restore(
     }
     live.manifest = manifest.install(dir, number + 1, planted)?;
     live.garbage = dir.sweep(&orphans(live.manifest));
-    Ok((live, proof.memory, Some(log), report))
+    Ok(Opened { live, memory: proof.memory, base: proof.base, log: Some(log), report })
 }
 
 /// Syncs a new segment and its name: from here on a manifest may list it.

@@ -12,12 +12,12 @@ use crate::error::{Error, Reason};
 use crate::fragment::BLOCK;
 use crate::header::Fault;
 use crate::manifest::Manifest;
-use crate::memory::Memory;
+use crate::memory::{Bytes, Memory};
 use crate::names::{Kind, Name};
 use crate::planted::Planted;
 use crate::reader::{Next, Records, Scratch};
 use crate::record::Record;
-use crate::snapshot;
+use crate::snapshot::{self, SnapshotHeader};
 use crate::wal::{self, Draft, SegmentHeader};
 
 /// Where replay stopped before the end of what was written, and why.
@@ -42,6 +42,12 @@ pub(crate) struct Proof {
     pub(crate) manifest: Manifest,
     pub(crate) manifest_name: Name,
     pub(crate) memory: Memory,
+    /// The snapshots that make up the state before the log, each the base of the next.
+    pub(crate) chain: Vec<u64>,
+    /// That state, if it was asked for.
+    pub(crate) base: Option<Memory>,
+    /// Replay stopped in a snapshot.
+    pub(crate) in_snapshot: bool,
     pub(crate) snapshot_entries: u64,
     /// Sealed segments that are good to their end.
     pub(crate) segments: Vec<u64>,
@@ -127,6 +133,7 @@ pub(crate) struct Replay<'a> {
     draft_number: Option<u64>,
     /// A segment of this epoch that is not reached, and the first of its records.
     stranded: Option<(u64, u64)>,
+    keep_base: bool,
 }
 
 impl<'a> Replay<'a> {
@@ -143,6 +150,9 @@ impl<'a> Replay<'a> {
             manifest,
             manifest_name,
             memory: Memory::default(),
+            chain: Vec::new(),
+            base: None,
+            in_snapshot: false,
             snapshot_entries: 0,
             segments: Vec::new(),
             tail: Tail::New { predecessor: 0 },
@@ -155,14 +165,22 @@ impl<'a> Replay<'a> {
             last_segment: None,
             cut_short: None,
         };
-        Replay { dir, listing, planted, scratch, proof, draft_number, stranded: None }
+        Replay { dir, listing, planted, scratch, proof, draft_number, stranded: None, keep_base: false }
+    }
+
+    /// Keeps the state that the snapshots hold.
+    pub(crate) fn keep_base(&mut self, keep: bool) {
+        self.keep_base = keep;
     }
 
     /// Loads the snapshot and replays the log behind it.
     #[track_caller]
     pub(crate) fn run(mut self) -> Result<Proof, Error> {
-        if self.load_snapshot()? {
+        if self.load_snapshots()? {
+            self.proof.base = self.keep_base.then(|| self.proof.memory.clone());
             self.replay_log()?;
+        } else {
+            self.proof.in_snapshot = true;
         }
         Ok(self.proof)
     }
@@ -177,40 +195,85 @@ impl<'a> Replay<'a> {
         });
     }
 
-    /// Returns whether the snapshot is whole; a log makes no sense on part of one.
+    /// Returns whether the snapshots are whole; a log makes no sense on part of one.
     #[track_caller]
-    fn load_snapshot(&mut self) -> Result<bool, Error> {
-        let number = self.proof.manifest.snapshot;
-        if number == 0 {
+    fn load_snapshots(&mut self) -> Result<bool, Error> {
+        let newest = self.proof.manifest.snapshot;
+        if newest == 0 {
             return Ok(true);
         }
-        let name = Name::snapshot(number);
-        if !self.listing.contains(name) {
-            self.stop(name, Damage::new(0, Reason::BadHeader, "the file is missing"), true);
-            return Ok(false);
-        }
-        let file = self.dir.open(name)?;
-        let loaded = match snapshot::read(&file, snapshot::checks(self.planted), &mut self.scratch) {
-            Ok(loaded) => loaded,
-            Err(Unreadable::Damage(damage)) if damage.version.is_none() => {
+        let Some(links) = self.links(newest)? else { return Ok(false) };
+        self.proof.chain = links.iter().rev().map(|(header, _)| header.number).collect();
+        let mut again = None;
+        for (header, file) in links.iter().rev() {
+            let name = Name::snapshot(header.number);
+            let loaded = match snapshot::read(file, snapshot::checks(self.planted), &mut self.scratch) {
+                Ok(loaded) => loaded,
+                Err(Unreadable::Damage(damage)) => {
+                    self.stop(name, damage, true);
+                    return Ok(false);
+                }
+                Err(e) => return Err(e.into_error(file.path())),
+            };
+            self.proof.snapshot_entries += (loaded.entries.len() + loaded.removed.len()) as u64;
+            let damage = loaded.damage;
+            if header.base == 0 {
+                self.proof.memory = Memory::from_sorted(loaded.entries);
+            } else {
+                if self.planted == Planted::IncrementalAppliedTwice && again.is_none() {
+                    again = Some(loaded.entries.clone());
+                }
+                apply(&mut self.proof.memory, loaded.entries, loaded.removed);
+            }
+            if let Some(damage) = damage {
                 self.stop(name, damage, true);
                 return Ok(false);
             }
-            Err(e) => return Err(e.into_error(file.path())),
-        };
-        let manifest = &self.proof.manifest;
-        let mine = (loaded.header.number, loaded.header.epoch, loaded.header.next_sequence)
-            == (number, manifest.epoch, manifest.first_sequence);
-        if !mine {
-            self.stop(name, Fault::Foreign.into(), true);
-            return Ok(false);
         }
-        self.proof.snapshot_entries = loaded.entries.len() as u64;
-        self.proof.memory = Memory::from_sorted(loaded.entries);
-        if let Some(damage) = loaded.damage {
-            self.stop(name, damage, true);
+        apply(&mut self.proof.memory, again.unwrap_or_default(), Vec::new());
+        Ok(true)
+    }
+
+    /// The snapshots from this one back to a whole one, headers only; None if one of them is not as the one
+    /// before it says.
+    #[track_caller]
+    fn links(&mut self, newest: u64) -> Result<Option<Vec<(SnapshotHeader, File)>>, Error> {
+        let mut links: Vec<(SnapshotHeader, File)> = Vec::new();
+        let mut number = newest;
+        while number > 0 {
+            let name = Name::snapshot(number);
+            if !self.listing.contains(name) {
+                let detail = if links.is_empty() { "the file is missing" } else { "a base is missing" };
+                self.stop(name, Damage::new(0, Reason::BadHeader, detail), true);
+                return Ok(None);
+            }
+            let file = self.dir.open(name)?;
+            let header = Records::new(&file, &mut self.scratch).header_block().map(SnapshotHeader::decode)?;
+            let header = match header {
+                Ok(header) => header,
+                Err(fault @ Fault::Version { .. }) => return Err(Damage::from(fault).into_error(file.path())),
+                Err(fault) => {
+                    self.stop(name, fault.into(), true);
+                    return Ok(None);
+                }
+            };
+            let manifest = &self.proof.manifest;
+            let mine = header.number == number
+                && header.base < number
+                && match links.last() {
+                    None => (header.epoch, header.next_sequence) == (manifest.epoch, manifest.first_sequence),
+                    Some((next, _)) => {
+                        header.epoch < next.epoch && header.next_sequence == next.base_next_sequence
+                    }
+                };
+            if !mine {
+                self.stop(name, Fault::Foreign.into(), true);
+                return Ok(None);
+            }
+            number = header.base;
+            links.push((header, file));
         }
-        Ok(loaded.damage.is_none())
+        Ok(Some(links))
     }
 
     #[track_caller]
@@ -302,6 +365,10 @@ impl<'a> Replay<'a> {
     #[track_caller]
     fn following(&mut self, predecessor: u64, listed: usize) -> Result<Option<Found>, Error> {
         let epoch = self.proof.manifest.epoch;
+        // A compaction that never came to its end has begun segments of the epoch after this one.
+        let epochs = epoch..=epoch + 1;
+        // The first one goes on where a compaction has cut the log: behind a segment that is gone.
+        let follows = |h: &SegmentHeader| h.predecessor == predecessor || listed == 0;
         if let Some(&number) = self.proof.manifest.segments.get(listed) {
             let name = Name::wal(number);
             if !self.listing.contains(name) {
@@ -310,8 +377,7 @@ impl<'a> Replay<'a> {
             }
             let file = self.dir.open(name)?;
             let header = Records::new(&file, &mut self.scratch).header_block().map(SegmentHeader::decode)?;
-            let expected =
-                |h: &SegmentHeader| (h.number, h.epoch, h.predecessor) == (number, epoch, predecessor);
+            let expected = |h: &SegmentHeader| h.number == number && epochs.contains(&h.epoch) && follows(h);
             return Ok(Some(match header {
                 Ok(header) if expected(&header) => Found::Good(Segment { header, file, listed: true }),
                 Ok(_) => Found::Damaged(number, Fault::Foreign.into()),
@@ -326,10 +392,10 @@ impl<'a> Replay<'a> {
             let file = self.dir.open(Name::wal(number))?;
             let header = Records::new(&file, &mut self.scratch).header_block().map(SegmentHeader::decode)?;
             match header {
-                Ok(h) if (h.number, h.epoch, h.predecessor) == (number, epoch, predecessor) => {
+                Ok(h) if h.number == number && epochs.contains(&h.epoch) && h.predecessor == predecessor => {
                     return Ok(Some(Found::Good(Segment { header: h, file, listed: false })));
                 }
-                Ok(h) if (h.number, h.epoch) == (number, epoch) => {
+                Ok(h) if h.number == number && epochs.contains(&h.epoch) => {
                     let later = self.stranded.is_none_or(|(_, first)| h.first_sequence > first);
                     if later {
                         self.stranded = Some((number, h.first_sequence));
@@ -398,6 +464,12 @@ impl<'a> Replay<'a> {
         };
         Ok(End { offset, eof, damage, tail, records: count })
     }
+}
+
+/// Applies an incremental snapshot.
+fn apply(memory: &mut Memory, entries: Vec<(Bytes, Bytes)>, removed: Vec<Bytes>) {
+    removed.iter().for_each(|key| memory.remove(key));
+    entries.into_iter().for_each(|(key, value)| memory.put(key, value));
 }
 
 /// Copies a segment's good records up to an offset.

@@ -4,6 +4,8 @@
 //! the first), and the sequence number its first record will have. A rotated segment is found by these: the
 //! manifest does not list it.
 
+use std::sync::Arc;
+
 use crate::dir::{Dir, File};
 use crate::error::Error;
 use crate::fragment::{BLOCK, Domain, FRAGMENT_HEADER, Fragmenter, Identity};
@@ -101,9 +103,9 @@ impl Draft {
         match self.file {
             Some(file) => Ok(Log {
                 header: self.header,
-                file,
+                file: Arc::new(file),
                 out: self.out,
-                dirty: true,
+                durable: 0,
                 waiting: false,
                 torn: false,
                 records: self.records,
@@ -140,13 +142,27 @@ fn end_of(start: u64, record_len: usize) -> u64 {
     start + (room + fragments * FRAGMENT_HEADER + rest) as u64
 }
 
+/// A sync of a segment that is to be made, or being made, while records go on being appended.
+pub(crate) struct Syncing {
+    file: Arc<File>,
+    number: u64,
+    end: u64,
+}
+
+impl Syncing {
+    #[track_caller]
+    pub(crate) fn run(&self) -> Result<(), Error> {
+        self.file.sync()
+    }
+}
+
 /// The segment that takes new records.
 pub(crate) struct Log {
     header: SegmentHeader,
-    file: File,
+    file: Arc<File>,
     out: Fragmenter,
-    /// Records are not durable.
-    dirty: bool,
+    /// All before this offset is durable.
+    durable: u64,
     /// Records are in the buffer only.
     waiting: bool,
     /// A write has failed, and what it left is still there.
@@ -159,7 +175,16 @@ impl Log {
     pub(crate) fn resume(header: SegmentHeader, file: File, end: u64, tail: &[u8], planted: Planted) -> Log {
         let out = Fragmenter::new(header.identity(planted), end - tail.len() as u64, tail);
         let records = u64::from(end > BLOCK as u64);
-        Log { header, file, out, dirty: false, waiting: false, torn: false, records }
+        Log { header, file: Arc::new(file), out, durable: end, waiting: false, torn: false, records }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.header.epoch
+    }
+
+    /// Whether it has taken no record yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records == 0
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -182,7 +207,6 @@ impl Log {
     pub(crate) fn append(&mut self, record: &[u8], buffer: usize) -> Result<(), Error> {
         let end = self.out.end();
         self.out.push(record);
-        self.dirty = true;
         if self.out.buffered() > buffer {
             if let Err(e) = self.flush() {
                 self.out.rewind(end);
@@ -210,14 +234,28 @@ impl Log {
     /// Makes all records durable.
     #[track_caller]
     pub(crate) fn sync(&mut self) -> Result<(), Error> {
+        if let Some(syncing) = self.begin_sync()? {
+            syncing.run()?;
+            self.finish_sync(&syncing);
+        }
+        Ok(())
+    }
+
+    /// Writes out what waits, and hands over the sync that would make it durable; None if all is.
+    #[track_caller]
+    pub(crate) fn begin_sync(&mut self) -> Result<Option<Syncing>, Error> {
         if self.waiting {
             self.flush()?;
         }
-        if self.dirty {
-            self.file.sync()?;
-            self.dirty = false;
+        let end = self.len();
+        Ok((self.durable < end).then(|| Syncing { file: self.file.clone(), number: self.number(), end }))
+    }
+
+    /// Notes that a sync has succeeded.
+    pub(crate) fn finish_sync(&mut self, syncing: &Syncing) {
+        if syncing.number == self.number() {
+            self.durable = self.durable.max(syncing.end);
         }
-        Ok(())
     }
 
     /// Cuts off what a failed write has left behind the last record, durably: fragments there would verify,
@@ -232,7 +270,7 @@ impl Log {
         self.torn = true;
         self.file.set_len(end)?;
         self.file.sync()?;
-        (self.torn, self.dirty) = (false, false);
+        (self.torn, self.durable) = (false, self.len());
         Ok(true)
     }
 }

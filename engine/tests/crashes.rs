@@ -79,6 +79,8 @@ fn options(rng: &mut Rng, planted: Planted) -> Options {
             _ => SyncPolicy::Interval(Duration::from_secs(5)),
         },
         recycle_segments: rng.below(2) == 0,
+        compaction_step_bytes: [None, None, Some(1), Some(1500)][rng.below(4) as usize],
+        snapshot_chain_max: [0, 0, 1, 3][rng.below(4) as usize],
         write_buffer_bytes: [0, 0, 1500][rng.below(3) as usize],
         planted,
         ..Options::default()
@@ -90,6 +92,7 @@ fn history(seed: u64, planted: Planted) -> Result<(), String> {
     let mut rng = Rng(seed);
     let options = options(&mut rng, planted);
     let faults = rng.below(2) == 0;
+    let chain_max = options.snapshot_chain_max as usize;
     let mut fs = CrashFs::new();
     let mut history = History { states: vec![State::new()], durable: 0 };
     let mut epoch = 0;
@@ -164,7 +167,8 @@ fn history(seed: u64, planted: Planted) -> Result<(), String> {
     drop(store);
     drop(Store::open(Arc::new(fs.clone()), db(), options).map_err(|e| e.to_string())?);
     let names = fs.file_names();
-    if names.len() != 3 {
+    let snapshots = names.iter().filter(|name| name.starts_with("snap-")).count();
+    if names.len() != 2 + snapshots || snapshots > 1 + chain_max {
         return Err(format!("litter: {names:?}"));
     }
     Ok(())

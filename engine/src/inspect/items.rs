@@ -336,8 +336,11 @@ fn snapshot<S: Source>(source: S, scratch: &mut Scratch, walk: &mut Walk<'_>) ->
         Ok(header) => header,
         Err(fault) => return walk.damage(0, block.len() as u64, 0, fault.into()),
     };
-    let SnapshotHeader { epoch, number, next_sequence } = header;
-    let fields = vec![("epoch", epoch), ("number", number), ("next_sequence", next_sequence)];
+    let SnapshotHeader { epoch, number, next_sequence, base, base_next_sequence } = header;
+    let mut fields = vec![("epoch", epoch), ("number", number), ("next_sequence", next_sequence)];
+    if base > 0 {
+        fields.extend([("base", base), ("base_next_sequence", base_next_sequence)]);
+    }
     walk.sound(0, BLOCK as u64, Content::Header(fields))?;
     records.begin(header.identity(), Checks::ALL, BLOCK as u64);
     let (mut last, mut count, mut end_of_file) = (None::<Vec<u8>>, 0, BLOCK as u64);
@@ -345,13 +348,13 @@ fn snapshot<S: Source>(source: S, scratch: &mut Scratch, walk: &mut Walk<'_>) ->
     rest(&mut records, walk, |walk, offset, end, payload| {
         end_of_file = end;
         match snapshot::decode(payload) {
-            Some(snapshot::Item::Entry(key, value)) => {
+            Some(item @ (snapshot::Item::Entry(key, _) | snapshot::Item::Removed(key))) => {
                 if walk.place == Place::Believed && last.as_deref().is_some_and(|last| last >= key) {
                     let detail = "an entry's key does not ascend";
                     return walk.damage(offset, end, offset, Damage::new(offset, Reason::Malformed, detail));
                 }
                 (count, last) = (count + 1, Some(key.to_vec()));
-                walk.sound(offset, end, Content::Entry((key.to_vec(), Some(value.to_vec()))))
+                walk.sound(offset, end, Content::Entry((key.to_vec(), item.value().map(<[u8]>::to_vec))))
             }
             Some(snapshot::Item::Footer(entries)) => {
                 if walk.place == Place::Believed && entries != count {
