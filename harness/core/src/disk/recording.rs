@@ -88,7 +88,8 @@ pub struct Rules {
     pub steps_across: bool,
     /// What was never written may show garbage.
     pub garbage: bool,
-    /// It matters in which block an append ends, so the size before it must be known.
+    /// It matters in which block an append ends, or what a file holds that is zeroed: the size before it must be
+    /// known.
     pub sizes_matter: bool,
 }
 

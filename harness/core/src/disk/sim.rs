@@ -12,7 +12,7 @@ use unplug_vfs::{DirEntry, FileKind, Metadata, OpenOptions, Vfs, VfsFile, VfsLoc
 use super::read::Reader;
 use super::recording::{Recording, Rules};
 use super::{Bounds, Chooser, Narrowing, SECTOR, SizeFn, Stop, World};
-use crate::fault::{CallKind, Injector};
+use crate::fault::{CallKind, Fired, Injector};
 use crate::trace::{Call, Inode, Mark, Pos};
 
 pub(super) use rustix::io::Errno;
@@ -152,6 +152,13 @@ impl SimDisk {
     /// How many faults were injected so far.
     pub fn faults_fired(&self) -> usize {
         self.shared.lock().faults.as_ref().map_or(0, |faults| faults.fired().len())
+    }
+
+    /// Whether faults were injected, and none but want of space.
+    pub fn lacked_only_space(&self) -> bool {
+        let process = self.shared.lock();
+        let fired = process.faults.as_ref().map_or(&[][..], |faults| faults.fired());
+        !fired.is_empty() && fired.iter().all(Fired::is_want_of_space)
     }
 
     /// A new, empty disk, as the `posix` model has it.
@@ -423,13 +430,35 @@ impl Process {
         source: &'static Location<'static>,
     ) -> Result<(), Stop> {
         let now = self.settle_size(inode)?;
-        let below = self.world.units_from(inode, offset);
+        let (_, mut most) = self.size_range(inode);
+        if !keep_size {
+            most = most.max(offset + len);
+        }
+        let below = self.units_below(inode, offset, most);
         self.recording.zero_data(inode, &below, offset, offset + len);
         if !keep_size {
             self.recording.extend(inode, now, offset + len, offset + len);
         }
         self.recording.call(Call::ZeroRange { inode, offset, len, keep_size }, source);
         Ok(())
+    }
+
+    /// The units from the one at byte `offset` on that zeroing a file concerns although this process has not
+    /// changed them; the file has at most `most` bytes now. What lies behind the size at the reboot is gone.
+    fn units_below(&mut self, inode: Inode, offset: u64, most: u64) -> Vec<u64> {
+        let inherited = match self.recording.created_here(inode) {
+            true => 0,
+            false => self.reader().2.size_range(inode).1,
+        };
+        let unit = self.recording.unit() as u64;
+        let mut below = self.world.units_from(inode, offset);
+        below.retain(|number| *number < inherited.max(most).div_ceil(unit));
+        if self.recording.rules().sizes_matter {
+            // Holes are zeroed like the rest: what is written there later comes after that.
+            let first = offset / unit;
+            below.extend(first..most.div_ceil(unit).min(first + HOLE_UNITS_MAX));
+        }
+        below
     }
 
     pub fn set_len(
@@ -442,12 +471,7 @@ impl Process {
         let (min, max) = self.size_range(inode);
         if (min, max) != (len, len) {
             if max > len {
-                let mut below = self.world.units_from(inode, len);
-                if self.recording.rules().sizes_matter {
-                    // Holes are cut like the rest: what is written there later comes after the cut.
-                    let unit = self.recording.unit() as u64;
-                    below.extend(len / unit..max.div_ceil(unit).min(len / unit + HOLE_UNITS_MAX));
-                }
+                let below = self.units_below(inode, len, max);
                 self.recording.zero_data(inode, &below, len, u64::MAX);
             }
             if min > len {
@@ -460,7 +484,7 @@ impl Process {
     }
 }
 
-/// Units of a hole that a shrink cuts one by one; those of a longer one stay free.
+/// Units of a hole that are zeroed one by one; those of a longer one stay free.
 const HOLE_UNITS_MAX: u64 = 1 << 14;
 
 struct SimFile {

@@ -18,6 +18,7 @@ pub(super) fn chains(base: &Base, trace: &Trace, crash: Pos, model: &Model) -> C
         cache: base.files.clone(),
         removed: None,
         ordered: Vec::new(),
+        names: BTreeMap::new(),
         renames: Vec::new(),
         pages: Vec::new(),
         clean: BTreeSet::new(),
@@ -40,6 +41,9 @@ pub(super) struct Record<'a> {
     removed: Option<Vec<u8>>,
     /// The last element of the ordered class.
     pub ordered: Vec<Version>,
+    /// The changes of names, by the file or directory that a call made them for. A file that lost its name to
+    /// another by a rename is not it.
+    pub names: BTreeMap<Inode, BTreeSet<Version>>,
     /// The rules that renames made, by number, with their events.
     renames: Vec<(Pos, usize)>,
     /// The rules that tie sizes to the pages they end in, by number, with the pages.
@@ -52,20 +56,20 @@ impl Record<'_> {
     fn apply(&mut self, pos: Pos, call: &Call, trace: &Trace) {
         match call {
             Call::Create { dir, name, inode } => {
-                self.name(pos, *dir, name, Some(*inode));
+                self.name(pos, *dir, name, Some(*inode), *inode);
                 self.chains.create_file(*inode);
                 self.cache.insert(*inode, Vec::new());
             }
             Call::CreateDir { dir, name, inode } => {
-                self.name(pos, *dir, name, Some(*inode));
+                self.name(pos, *dir, name, Some(*inode), *inode);
                 self.chains.dirs.insert(*inode);
             }
-            Call::Link { dir, name, inode } => self.name(pos, *dir, name, Some(*inode)),
+            Call::Link { dir, name, inode } => self.name(pos, *dir, name, Some(*inode), *inode),
             Call::Remove { dir, name, inode } => {
                 self.keep_removed(*inode);
-                self.name(pos, *dir, name, None);
+                self.name(pos, *dir, name, None, *inode);
             }
-            Call::RemoveDir { dir, name, .. } => self.name(pos, *dir, name, None),
+            Call::RemoveDir { dir, name, inode } => self.name(pos, *dir, name, None, *inode),
             Call::Rename { from_dir, from, to_dir, to, inode } => {
                 self.rename(pos, (*from_dir, from), (*to_dir, to), *inode);
             }
@@ -77,7 +81,7 @@ impl Record<'_> {
                 if self.rename_between(*a_dir, *b_dir) == Rename::Atomic {
                     self.tie_names(pos, |record| record.together(&names));
                 }
-                self.directory_operation(names.into());
+                self.directory_operation(names.into(), &[*a_inode, *b_inode]);
             }
             Call::Write { inode, offset, data } => self.write(pos, *inode, *offset, trace.bytes(*data)),
             Call::SetLen { inode, len } => self.set_len(pos, *inode, *len),
@@ -152,12 +156,16 @@ impl Record<'_> {
         self.renames.extend((first..self.chains.rules.len()).map(|rule| (pos, rule)));
     }
 
-    fn name(&mut self, pos: Pos, dir: Inode, name: &Name, refers_to: Option<Inode>) {
+    /// Changes a name of `inode`.
+    fn name(&mut self, pos: Pos, dir: Inode, name: &Name, refers_to: Option<Inode>, inode: Inode) {
         let version = self.push_name(pos, dir, name, refers_to);
-        self.directory_operation(vec![version]);
+        self.directory_operation(vec![version], &[inode]);
     }
 
-    fn directory_operation(&mut self, versions: Vec<Version>) {
+    fn directory_operation(&mut self, versions: Vec<Version>, of: &[Inode]) {
+        for inode in of {
+            self.names.entry(*inode).or_default().extend(versions.iter().cloned());
+        }
         if self.model.directory_operations == Order::InOrder {
             self.in_order(versions);
         }
@@ -192,7 +200,7 @@ impl Record<'_> {
             Rename::Steps => {}
         });
         versions.extend([gone, there]);
-        self.directory_operation(versions);
+        self.directory_operation(versions, &[inode]);
     }
 
     fn keep_removed(&mut self, inode: Inode) {

@@ -1,5 +1,7 @@
 //! What a sync makes durable.
 
+use std::collections::BTreeMap;
+
 use super::Cell;
 use super::chains::{Chain, Version};
 use super::record::Record;
@@ -59,15 +61,13 @@ impl Record<'_> {
 
     /// The newest pending change of each name that gave the file that name or took it away.
     fn pending_names_of(&self, inode: Inode) -> Vec<Version> {
-        let mut names = Vec::new();
-        for (cell, chain) in &self.chains.chains {
-            if !matches!(cell, Cell::Name { .. }) {
-                continue;
+        let mut newest: BTreeMap<Cell, usize> = BTreeMap::new();
+        for (cell, version) in self.names.get(&inode).into_iter().flatten() {
+            let lower = self.chains.chains.get(cell).map_or(0, |chain| chain.lower);
+            if *version > lower {
+                newest.insert(cell.clone(), *version);
             }
-            let concerns = |version: usize| chain.inode(version) == Some(inode);
-            let change = (chain.lower + 1..=chain.newest()).rev().find(|&v| concerns(v) || concerns(v - 1));
-            names.extend(change.map(|version| (cell.clone(), version)));
         }
-        names
+        newest.into_iter().collect()
     }
 }

@@ -4,7 +4,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::FailedSize;
-use super::pass::{Pass, page_of};
+use super::pass::{Change, Pass, page_of};
 use super::persisted::Point;
 use crate::disk::{BLOCK, CellKey, Recording, SizeFn, Update, Value};
 use crate::trace::{Call, EventKind, FailedSync, Inode, Pos};
@@ -73,7 +73,7 @@ impl Pass<'_> {
     pub(super) fn lost_write(&mut self, inode: Inode, updates: &[Update], at: Pos) {
         let is_size = |update: &&Update| matches!(self.recording.cell(update.cell).key, CellKey::Size { .. });
         let sizes: Vec<Update> = updates.iter().filter(is_size).copied().collect();
-        self.change_content(inode, &sizes, None, at);
+        self.change_content(inode, &sizes, Change::Write, at);
     }
 
     fn failed_file_sync(&mut self, inode: Inode, at: Pos) {

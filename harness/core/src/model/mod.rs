@@ -303,7 +303,10 @@ impl Model {
             steps_within: self.rename_within_directory == Rename::Steps,
             steps_across: self.rename_across_directories == Rename::Steps,
             garbage: self.unwritten == Unwritten::Garbage,
-            sizes_matter: self.append_in_block != self.append_new_block || self.shrink == Order::InOrder,
+            sizes_matter: self.append_in_block != self.append_new_block
+                || self.shrink == Order::InOrder
+                || self.torn_unit < SECTOR as u32
+                || self.unwritten == Unwritten::Garbage,
         }
     }
 

@@ -11,6 +11,16 @@ use crate::trace::{Call, EventKind, Inode, Pos};
 /// A content version that an event made: the byte offset of its unit, and the version.
 type Data = (u64, Point);
 
+/// What a call does to a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Writes or reserves.
+    Write,
+    Zero,
+    /// Sets this length.
+    SetLen(u64),
+}
+
 /// An implication that a later change takes back.
 pub(super) struct Passing {
     pub(super) from: Point,
@@ -109,10 +119,11 @@ impl<'a> Pass<'a> {
                 self.change_names(&points(updates), &[*a_inode, *b_inode], how, at);
             }
             Call::LostWrite { inode, .. } => self.lost_write(*inode, updates, at),
-            Call::Write { inode, .. } | Call::Allocate { inode, .. } | Call::ZeroRange { inode, .. } => {
-                self.change_content(*inode, updates, None, at);
+            Call::Write { inode, .. } | Call::Allocate { inode, .. } => {
+                self.change_content(*inode, updates, Change::Write, at);
             }
-            Call::SetLen { inode, len } => self.change_content(*inode, updates, Some(*len), at),
+            Call::ZeroRange { inode, .. } => self.change_content(*inode, updates, Change::Zero, at),
+            Call::SetLen { inode, len } => self.change_content(*inode, updates, Change::SetLen(*len), at),
             Call::SyncFile { inode, data_only } => self.sync_file(*inode, *data_only, at),
             Call::SyncDir { dir } => self.sync_dir(*dir, at),
             Call::SyncAll => self.sync_all(at),
@@ -198,14 +209,8 @@ impl<'a> Pass<'a> {
         });
     }
 
-    /// Content and size versions of one event; `shrunk_to` is what `set_len` set.
-    pub(super) fn change_content(
-        &mut self,
-        inode: Inode,
-        updates: &[Update],
-        shrunk_to: Option<u64>,
-        at: Pos,
-    ) {
+    /// Content and size versions of one event.
+    pub(super) fn change_content(&mut self, inode: Inode, updates: &[Update], how: Change, at: Pos) {
         let mut data: Vec<Data> = Vec::new();
         let mut garbage: Vec<Data> = Vec::new();
         let mut sizes: Vec<(u64, Point)> = Vec::new();
@@ -227,6 +232,10 @@ impl<'a> Pass<'a> {
             let group: Vec<Point> = sector.iter().map(|(_, point)| *point).collect();
             self.tie(&group);
         }
+        if how == Change::Zero {
+            // The size moves first, in a step of its own.
+            self.grow(inode, &sizes, &[], at);
+        }
         self.tear(inode, &data, at);
         if self.model.data == Order::InOrder {
             for sector in data.chunk_by(|a, b| a.0 / SECTOR as u64 == b.0 / SECTOR as u64) {
@@ -234,8 +243,11 @@ impl<'a> Pass<'a> {
                 self.order(&element);
             }
         }
-        match (shrunk_to, sizes.first()) {
-            (Some(len), Some((_, size))) if self.recording.shrinks(at) => self.shrink(len, *size, &data, at),
+        match (how, sizes.first()) {
+            (Change::SetLen(len), Some((_, size))) if self.recording.shrinks(at) => {
+                self.shrink(len, *size, &data, at);
+            }
+            (Change::Zero, _) => {}
             _ => self.grow(inode, &sizes, &data, at),
         }
     }

@@ -46,7 +46,7 @@ fn file() -> impl Strategy<Value = &'static str> {
 }
 
 fn call() -> impl Strategy<Value = Call> {
-    let range = (file(), select(vec![0u64, 100, 500, 600]), select(vec![1u64, 8, 700]), Just(true));
+    let range = (file(), select(vec![0u64, 100, 500, 600]), select(vec![1u64, 8, 700]), any::<bool>());
     prop_oneof![
         3 => prop_oneof![on_file(), on_names()].prop_map(Call::Seam),
         2 => (file(), file()).prop_map(|(a, b)| Call::Exchange(a, b)),

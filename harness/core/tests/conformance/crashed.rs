@@ -178,9 +178,7 @@ proptest! {
         before in calls(3),
         between in calls(3),
         after in calls(2),
-        // The other models' rules for what a second process does to a file whose size is not decided yet are
-        // not the same on both sides in all cases.
-        model in Just(Model::posix()),
+        model in models(),
     ) {
         let before = [setup(), before].concat();
         let first = plain_trace(&before);
