@@ -57,11 +57,7 @@ fn a_lost_record_with_others_behind_it_is_damage_and_a_cut_end_is_not() {
     rotten[1500] ^= 1;
     fs::write(&log, &rotten).unwrap();
     let ran = expect(100, &["verify", as_str(&dir)]);
-    assert!(
-        ran.stdout.contains("that verify, and opening the store drops them"),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.stdout.contains("that verify, and opening the store drops them"), "{}", ran.stdout);
     // Nobody misses what never was: opening such a store and closing it makes it sound again.
     store_of(&dir, SyncPolicy::EveryWrite).close().unwrap();
     expect(0, &["verify", as_str(&dir)]);
