@@ -242,6 +242,7 @@ fn run(
         disk.mark(Mark::Issued { op });
         let outcome = match step {
             Step::Do(operation) => engine.execute(&mut store, operation),
+            Step::Lift => Outcome::Acknowledged { durable: false },
             Step::Reopen => {
                 engine.close(store).unwrap();
                 store = engine.open(Arc::new(disk.clone()), Path::new("/")).unwrap();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use unplug::fault::Rule;
 use unplug::report::Shard;
 
 const AFTER_HELP: &str = "Exit codes:
@@ -148,6 +149,12 @@ pub(crate) struct RunFlags {
     /// Worker threads; no result depends on it. Default: one per core
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub jobs: Option<usize>,
+    /// Have calls fail, in addition to what the scenario says (`sync_data wal-* #3 -> EIO`); may be repeated
+    #[arg(long, value_name = "RULE")]
+    pub fault: Vec<Rule>,
+    /// Have each call fail in turn, in each way that it can, in the workload and in the recovery after it
+    #[arg(long)]
+    pub sweep: bool,
     /// Crashes in a row, instead of what the scenario says
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
     pub depth: Option<u32>,

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use unplug::explore::Token;
+use unplug::fault::Rule;
 use unplug::model::Model;
 use unplug::plain::Tree;
 use unplug::report::RunReport;
@@ -125,6 +126,9 @@ fn show(
     let model = model_of(token, request.model)?;
     let mut settings = settings(&selected, &model, token.seed, request.jobs);
     settings.depth = token.depth;
+    settings.sweep = false;
+    let rules: Result<Vec<Rule>, _> = token.faults.iter().map(|rule| rule.parse()).collect();
+    settings.faults = rules.map_err(|e| CliError::usage(format!("the token: {e}")))?;
     let shown = selected.subject.reproduce(&selected.workload.lines, &settings, &token.evidence);
     let shown = shown.map_err(|e| CliError::usage(format!("{}: {}", token.scenario, e.message)))?;
 

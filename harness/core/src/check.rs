@@ -59,6 +59,26 @@ impl<S: Subject> CrashTest<S> {
         self
     }
 
+    /// Has calls fail, by a [rule](crate::fault) such as `sync_data wal-* #3 -> EIO`; may be repeated.
+    ///
+    /// # Panics
+    ///
+    /// If the rule does not parse; the message shows where.
+    pub fn fault(mut self, rule: &str) -> Self {
+        match rule.parse() {
+            Ok(rule) => self.settings.faults.push(rule),
+            Err(e) => panic!("{e}"),
+        }
+        self
+    }
+
+    /// Instead of the workload as it is, explores it with each of its calls failing in turn, in each way that
+    /// it can, and with each call of the recovery after it.
+    pub fn sweep(mut self) -> Self {
+        self.settings.sweep = true;
+        self
+    }
+
     /// Anything else.
     pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);

@@ -45,6 +45,8 @@ pub(crate) fn settings(selected: &Selected, model: &Model, seed: u64, jobs: Opti
         cancel: None,
         shard: Shard { index: 1, count: 1 },
         progress: None,
+        faults: selected.scenario.faults.clone(),
+        sweep: selected.scenario.sweep,
     }
 }
 
@@ -95,7 +97,14 @@ pub(crate) fn run(
         return Err(CliError::usage("--json - and --junit - cannot share stdout: give one of them a file"));
     }
     let models = Models::new(&flags.model)?;
-    let selected = select(registry, names, &models, flags.bug.as_deref())?;
+    let mut selected = select(registry, names, &models, flags.bug.as_deref())?;
+    if flags.sweep && names.is_empty() && flags.bug.is_none() {
+        selected.retain(|item| item.scenario.sweep);
+        if selected.is_empty() {
+            let message = "nothing selected: no scenario of this program has `sweep = true`; name some";
+            return Err(CliError::nothing(message));
+        }
+    }
     let open = |path: &Option<std::path::PathBuf>| path.as_deref().map(ReportFile::open).transpose();
     let (json, junit) = (open(&flags.json)?, open(&flags.junit)?);
     let out = Out::new(to_stdout(&flags.json) || to_stdout(&flags.junit), common.color);
@@ -121,6 +130,13 @@ pub(crate) fn run(
             let mut settings = settings(item, model, flags.seed, flags.jobs);
             settings.depth = flags.depth.unwrap_or(settings.depth);
             settings.deadline = deadline;
+            settings.faults.extend(flags.fault.iter().cloned());
+            if flags.sweep && !settings.sweep {
+                // The scenario says how deep to go without a sweep; that would take too long for every call.
+                settings.sweep = true;
+                settings.depth = flags.depth.unwrap_or(1);
+                settings.kills = false;
+            }
             settings.shard = flags.shard;
             settings.progress = Some(Arc::new(bar.clone()));
             let result = explore(item, *expected, &settings)?;
@@ -197,6 +213,7 @@ fn explore(item: &Selected, expected: Verdict, settings: &Settings) -> Result<Sc
         states_log2_max: found.states_log2_max,
         states_exact: found.states_exact,
         seconds: seconds(started.elapsed()),
+        sweep: found.sweep,
         violations: found.violations,
     })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use unplug::report::{RunReport, ScenarioReport, Verdict, Violation};
+use unplug::report::{RunReport, ScenarioReport, SweepReport, Verdict, Violation};
 
 use super::Ending;
 use crate::error::CliError;
@@ -73,6 +73,14 @@ impl Terminal {
             self.out.line(format!("{INDENT}{}", figures.trim_start()))?;
         } else {
             self.out.line(format!("{head} {figures}"))?;
+        }
+        if let Some(sweep) = report.sweep {
+            let SweepReport { workload_calls, recovery_calls, explored, cases } = sweep;
+            let of = if explored == cases { String::new() } else { format!(" of {cases}") };
+            self.out.line(format!(
+                "{INDENT}{explored}{of} faults tried: in {workload_calls} calls of the workload and \
+                 {recovery_calls} of its recovery"
+            ))?;
         }
         if let Some(bug) = report.bug.as_ref().filter(|_| ending == Ending::Missed || item.is_foreign_bug()) {
             self.out.line(format!("{INDENT}planted bug: {bug}"))?;
@@ -150,6 +158,10 @@ impl Terminal {
                 sum(|r| r.probed),
                 sum(open)
             ))?;
+            let tried = sum(|r| r.sweep.map_or(0, |sweep| sweep.explored));
+            if tried > 0 {
+                self.out.line(format!("{tried} faults tried (calls × errors × effects)"))?;
+            }
             let recoveries = sum(|r| r.recoveries);
             let seconds = time.as_secs_f64();
             self.out.line(format!(

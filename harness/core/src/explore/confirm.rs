@@ -7,9 +7,10 @@ use std::sync::Arc;
 use unplug_vfs::Vfs;
 
 use super::Step;
-use super::crash_point::{Found, aftermath_of};
+use super::crash_point::{Found, aftermath_of, existed, unreported};
 use super::process::{self, End};
 use crate::disk::{Bounds, CellId, CellKey, Narrowing, Recording, Value, World};
+use crate::fault::FaultyVfs;
 use crate::materialise::{Base, Cell, Chains, Fill, Picks};
 use crate::model::Model;
 use crate::oracle::aftermath::Machine;
@@ -145,12 +146,21 @@ fn goes_wrong<S: Subject>(
             None => Err("a plain run is well".to_string()),
         };
     }
-    let (mut store, state) = match process::recover(subject, fs.vfs()) {
+    let faulty = FaultyVfs::on_image(fs.vfs(), found.faults.clone());
+    let vfs = || if found.faults.is_idle() { fs.vfs() } else { Arc::new(faulty.clone()) };
+    let (mut store, state) = match process::recover(subject, vfs()) {
         Ok(recovered) => recovered,
         Err(End::Panicked(_)) if found.failure.check == "panic" => return Ok(()),
         Err(End::Failed(_)) if found.failure.check == "liveness" => return Ok(()),
         Err(_) => return Err("a plain run ends in another way".to_string()),
     };
+    if found.failure.check == "rot" {
+        return unreported(&faulty.faults()).map(drop).ok_or("a plain run reads no damage".to_string());
+    }
+    if found.lying && found.failing.is_some() {
+        let wrong = existed(subject, &found.stack, &state).is_err();
+        return if wrong { Ok(()) } else { Err("a plain run comes back with a state that was".to_string()) };
+    }
     if let Some(index) = found.failing {
         let crashed = &found.stack[index];
         let at = found.positions[crashed.layer];

@@ -11,6 +11,7 @@ use super::{Settings, Step};
 use crate::disk::{
     Barrier, Choice, Chooser, CrashedLayer, Finished, Narrowing, Policy, Scratch, SimDisk, Stop, World,
 };
+use crate::fault::{Effect, Injector};
 use crate::model::Persisted;
 use crate::oracle::{Failure, History, aftermath, epoch};
 use crate::subject::{Outcome, Subject};
@@ -62,6 +63,10 @@ pub struct Found<St> {
     pub killed_at: Option<Pos>,
     /// Whether it showed in the aftermath of a recovery that was right.
     pub aftermath: bool,
+    /// What failed in the last recovery, as it was before it.
+    pub faults: Injector,
+    /// Whether the disk lies.
+    pub lying: bool,
     /// The oracle's view of the layers.
     pub stack: Vec<Crashed<St>>,
 }
@@ -137,7 +142,8 @@ impl<'a, S: Subject> Explorer<'a, S> {
         let mut stack = vec![crashed];
         let mut crashes = vec![CrashEvidence { at, choices: Vec::new() }];
         self.world(world, &mut stack, &mut crashes)?;
-        if self.observer.is_some() || self.stopped() {
+        let is_sound = !self.settings.has_recovery_faults() && !self.settings.is_disk_lying();
+        if self.observer.is_some() || !is_sound || self.stopped() {
             return ControlFlow::Continue(());
         }
         for policy in [Policy::Newest, Policy::Oldest] {
@@ -219,11 +225,11 @@ impl<'a, S: Subject> Explorer<'a, S> {
             let first: Vec<Pos> = stack.iter().map(earliest).collect();
             let state = if let End::State(state) = &leaf.end { Some(state) } else { None };
             observer(stack, &first, state);
-            leaf.recovered_at.get_or_insert(leaf.finished.recording.trace.end());
             state.cloned().unwrap_or_else(|| self.subject.initial_state())
         } else {
             self.check(world, stack, crashes, &leaf)?
         };
+        leaf.recovered_at.get_or_insert(leaf.finished.recording.trace.end());
         let Leaf { mut finished, recovered_at, outcomes, .. } = leaf;
         let path = std::mem::take(&mut finished.path);
         self.scratch = std::mem::take(&mut finished.scratch);
@@ -267,6 +273,9 @@ impl<'a, S: Subject> Explorer<'a, S> {
         self.recoveries += 1;
         let scratch = std::mem::take(&mut self.scratch);
         let disk = SimDisk::new(world.clone(), chooser, self.settings.calls_max, scratch);
+        if self.settings.has_recovery_faults() {
+            disk.inject(self.recovery_faults(world));
+        }
         let mut outcomes = Vec::new();
         let mut recovered_at = None;
         let end = match process::recover(self.subject, Arc::new(disk.clone())) {
@@ -289,6 +298,12 @@ impl<'a, S: Subject> Explorer<'a, S> {
         Leaf { end, finished: disk.finish(), recovered_at, outcomes }
     }
 
+    /// What fails in a recovery on this disk.
+    pub(super) fn recovery_faults(&self, world: &World) -> Injector {
+        let is_first = world.layers.len() == 1 && self.killed_at.is_none();
+        Injector::for_recovery(&self.settings.faults, is_first)
+    }
+
     pub(super) fn check(
         &self,
         world: &Arc<World>,
@@ -296,10 +311,11 @@ impl<'a, S: Subject> Explorer<'a, S> {
         crashes: &[CrashEvidence],
         leaf: &Leaf<S::State>,
     ) -> Walk<S::State, S::State> {
-        let verdict = judge(self.subject, world, stack, leaf, self.epilogue);
+        let verdict = judge(self.subject, world, stack, leaf, (self.epilogue, self.settings));
         match (verdict, &leaf.end) {
             (Ok(()), End::State(state)) => ControlFlow::Continue(state.clone()),
-            (Ok(()), _) => unreachable!("a recovery without a state is never right"),
+            // A store may fail to open where a fault was injected.
+            (Ok(()), _) => ControlFlow::Continue(self.subject.initial_state()),
             (Err(wrong), _) => {
                 let Wrong { positions, failing, failure } = wrong;
                 let mut crashes = crashes.to_vec();
@@ -315,6 +331,8 @@ impl<'a, S: Subject> Explorer<'a, S> {
                     failing,
                     killed_at: self.killed_at,
                     aftermath: false,
+                    faults: self.recovery_faults(world),
+                    lying: self.settings.is_disk_lying(),
                     stack: stack.to_vec(),
                 }))
             }
@@ -356,6 +374,8 @@ impl<'a, S: Subject> Explorer<'a, S> {
             failing: None,
             killed_at: self.killed_at,
             aftermath: true,
+            faults: Injector::default(),
+            lying: false,
             stack: stack.to_vec(),
         }))
     }
@@ -429,7 +449,7 @@ pub(super) fn judge<S: Subject>(
     world: &World,
     stack: &[Crashed<S::State>],
     leaf: &Leaf<S::State>,
-    epilogue: &[Step<S::Op>],
+    (epilogue, settings): (&[Step<S::Op>], &Settings),
 ) -> Result<(), Wrong> {
     let mut positions: Vec<Pos> = world.layers.iter().map(|layer| layer.at).collect();
     let fails =
@@ -439,8 +459,19 @@ pub(super) fn judge<S: Subject>(
     }
     let state = match &leaf.end {
         End::State(state) => state,
+        End::Failed(_) if is_excused(settings, &leaf.finished.faults) => return Ok(()),
         other => return fails(&positions, end_failure(other)),
     };
+    if let Some(failure) = unreported(&leaf.finished.faults) {
+        return fails(&positions, failure);
+    }
+    if settings.is_disk_lying() {
+        return existed(subject, stack, state).map_err(|failure| Wrong {
+            positions,
+            failing: Some(0),
+            failure,
+        });
+    }
     for (index, crashed) in stack.iter().enumerate().rev() {
         let from = world.earliest_crash(crashed.layer, &leaf.finished.decided, crashed.first);
         if let Some(range) = crashed.own(from)
@@ -461,9 +492,40 @@ pub(super) fn judge<S: Subject>(
     }
     let latest: Vec<Pos> = world.layers.iter().map(|layer| layer.at).collect();
     match refused(&leaf.outcomes, epilogue) {
+        Some(_) if !leaf.finished.faults.fired().is_empty() => Ok(()),
         Some(failure) => fails(&latest, failure),
         None => Ok(()),
     }
+}
+
+/// Whether a store may fail to open, with an error of its own: it met a fault, or the disk lies.
+pub(super) fn is_excused(settings: &Settings, faults: &Injector) -> bool {
+    settings.is_disk_lying() || !faults.fired().is_empty()
+}
+
+/// What is wrong with a recovery that read damage which it had to report, and returned a state.
+pub(super) fn unreported(faults: &Injector) -> Option<Failure> {
+    faults.fired().iter().any(|fired| fired.decision.effect == Effect::Reported).then(|| Failure {
+        check: "rot",
+        summary:
+            "damage that the store was to report was read, and the store opened as if nothing were wrong"
+                .to_string(),
+        details: Vec::new(),
+    })
+}
+
+/// From a disk that lies any state may come back that there was, in the workload or after a recovery.
+pub(super) fn existed<S: Subject>(
+    subject: &S,
+    stack: &[Crashed<S::State>],
+    state: &S::State,
+) -> Result<(), Failure> {
+    let mut checked = stack.iter().map(|c| epoch::check_existed(subject, &c.history, state, c.at));
+    let first = checked.next().unwrap_or(Ok(()));
+    if checked.any(|result| result.is_ok()) {
+        return Ok(());
+    }
+    first.map_err(|(_, failure)| failure)
 }
 
 /// What is wrong with a recovery that returned no state.

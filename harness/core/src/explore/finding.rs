@@ -12,8 +12,10 @@ use super::token::CrashEvidence;
 use super::{Evidence, Reproduction, Settings, Step, Token, kill_points};
 use crate::disk::{Chooser, CrashedLayer, Narrowing, World};
 use crate::explain;
+use crate::fault::Injector;
 use crate::materialise::Fill;
 use crate::model::{Model, Persisted};
+use crate::oracle::history::after;
 use crate::oracle::{Failure, History};
 use crate::plain::Tree;
 use crate::report::Violation;
@@ -27,16 +29,13 @@ pub(super) fn without_crash<S: Subject>(
     settings: &Settings,
     prepared: &Prepared<S>,
 ) -> Option<Violation> {
-    let wrong =
-        prepared.run.reads.iter().find(|(_, op, state)| !prepared.history.allows(subject, *op, state));
-    let (op, failure) = if let Some((_, op, state)) = wrong {
-        let mut details = Vec::new();
-        if let Some(expected) = prepared.history.candidates(*op).first() {
-            details = subject.diff(expected, state);
-        }
+    let (op, failure) = if let Some((op, expected, state)) = wrong_read(subject, steps, prepared) {
+        let details = expected.map(|expected| subject.diff(&expected, state)).unwrap_or_default();
         let summary =
             format!("without any crash, the store does not hold what it should after operation {op}");
-        (*op, Failure { check: "epoch", summary, details })
+        (op, Failure { check: "epoch", summary, details })
+    } else if let Some((op, summary)) = &prepared.run.wrong {
+        (*op, Failure { check: "liveness", summary: summary.clone(), details: Vec::new() })
     } else {
         let (op, end) = prepared.run.broken.as_ref()?;
         let (check, why) = match end {
@@ -62,7 +61,7 @@ pub(super) fn without_crash<S: Subject>(
     Some(Violation {
         check: failure.check.to_string(),
         kind: "none".to_string(),
-        fault: None,
+        fault: settings.fault_text(),
         crash_point: prepared.recording.trace.end(),
         depth: 0,
         models: Model::NAMES.iter().map(|name| name.to_string()).collect(),
@@ -72,6 +71,38 @@ pub(super) fn without_crash<S: Subject>(
         story,
         advice: None,
     })
+}
+
+/// An operation, a state that there could be after it, and the one that was read.
+type WrongRead<'a, St> = (u32, Option<St>, &'a St);
+
+/// The first state read that is none of those that it could be: its operation, one that it could be, and it.
+/// What a process has once been seen to hold it holds until the store is opened again; where a failed operation
+/// is in doubt, that decides.
+fn wrong_read<'a, S: Subject>(
+    subject: &S,
+    steps: &[Step<S::Op>],
+    prepared: &'a Prepared<S>,
+) -> Option<WrongRead<'a, S::State>> {
+    let (run, history) = (&prepared.run, &prepared.history);
+    let mut possible = history.candidates(0).to_vec();
+    let mut reads = run.reads.iter().peekable();
+    for op in 0..=steps.len() as u32 {
+        if let Some(index) = (op as usize).checked_sub(1) {
+            if run.reopened.contains(&op) {
+                possible = history.candidates(op).to_vec();
+            } else if let (Some(step), Some(outcome)) = (steps.get(index), run.outcomes.get(index)) {
+                possible = after(subject, possible, step, outcome);
+            }
+        }
+        while let Some((_, _, state)) = reads.next_if(|(_, at, _)| *at == op) {
+            if !possible.iter().any(|candidate| subject.allows(candidate, state)) {
+                return Some((op, possible.first().cloned(), state));
+            }
+            possible.retain(|candidate| subject.allows(candidate, state));
+        }
+    }
+    None
 }
 
 /// Confirms what was found on a materialised disk and tells its story.
@@ -88,6 +119,7 @@ pub(super) fn confirm<S: Subject>(
         match (op as usize).checked_sub(1).and_then(|i| list.get(i)) {
             Some(Step::Do(op)) => op.to_string(),
             Some(Step::Reopen) => "reopen".to_string(),
+            Some(Step::Lift) => "lift".to_string(),
             None => "opening the store".to_string(),
         }
     };
@@ -117,7 +149,7 @@ pub(super) fn confirm<S: Subject>(
     Ok(Violation {
         check: found.failure.check.to_string(),
         kind: kind.to_string(),
-        fault: None,
+        fault: settings.fault_text(),
         crash_point: found.positions.first().copied().unwrap_or(0),
         depth: (found.crashes.len() + usize::from(found.killed_at.is_some())) as u32,
         models: super::permit::permitting(&settings.model, found),
@@ -131,9 +163,9 @@ pub(super) fn confirm<S: Subject>(
 
 fn token(settings: &Settings, evidence: Evidence) -> String {
     let Settings { scenario, model, depth, seed, .. } = settings;
-    let token =
-        Token { scenario: scenario.clone(), model: model.name.clone(), depth: *depth, seed: *seed, evidence };
-    token.to_string()
+    let (scenario, model) = (scenario.clone(), model.name.clone());
+    let faults = settings.faults.iter().map(ToString::to_string).collect();
+    Token { scenario, model, depth: *depth, seed: *seed, faults, evidence }.to_string()
 }
 
 /// A number that changes when the workload's calls or marks change.
@@ -257,6 +289,8 @@ fn last_image<S: Subject>(
         failing: None,
         killed_at: evidence.killed_at,
         aftermath: false,
+        faults: Injector::default(),
+        lying: false,
         stack,
     };
     confirm::image(&found, &settings.model, Fill::Newest).ok()

@@ -11,6 +11,7 @@ use super::process::{self, End};
 use super::token::CrashEvidence;
 use super::{CrashPoint, Step};
 use crate::disk::{CrashedLayer, Finished, Recording, SimDisk, World};
+use crate::fault::Injector;
 use crate::model::{Model, Persisted};
 use crate::oracle::{Failure, History, epoch};
 use crate::subject::{Outcome, Subject};
@@ -77,6 +78,7 @@ impl<S: Subject> Explorer<'_, S> {
         let empty = Arc::new(World::empty(prepared.recording.rules()));
         let recording = prepared.recording.replayed_until(empty.rules, &empty, point.at);
         let disk = SimDisk::resume(empty, recording, self.settings.calls_max, Default::default());
+        disk.inject(Injector::for_recovery(&self.settings.faults, true));
         let mut recovered_at = disk.position();
         let mut outcomes = Vec::new();
         let end = match process::recover(self.subject, Arc::new(disk.clone())) {
@@ -96,8 +98,11 @@ impl<S: Subject> Explorer<'_, S> {
             }
         };
         let finished = disk.finish();
+        if !matches!(end, End::State(_)) {
+            recovered_at = finished.recording.trace.end();
+        }
         let before = Arc::new(prepared.history.cut(point.at));
-        match self.wrong(prepared, point, &before, &end, &outcomes) {
+        match self.wrong(prepared, point, &before, (&end, &outcomes, &finished.faults)) {
             Some(found) => ControlFlow::Break(Box::new(found)),
             None => {
                 let state = if let End::State(state) = end { state } else { self.subject.initial_state() };
@@ -117,14 +122,15 @@ impl<S: Subject> Explorer<'_, S> {
         prepared: &Prepared<S>,
         point: CrashPoint,
         before: &Arc<History<S::State>>,
-        end: &End<S::State>,
-        outcomes: &[Outcome],
+        (end, outcomes, faults): (&End<S::State>, &[Outcome], &Injector),
     ) -> Option<Found<S::State>> {
         let (at, failing, failure): (Pos, Option<usize>, Failure) = match end {
             End::State(state) => match epoch::check(self.subject, before, state, (point.first, point.at)) {
                 Err((at, failure)) => (at, Some(0), failure),
+                Ok(()) if !faults.fired().is_empty() => return None,
                 Ok(()) => (point.at, None, refused(outcomes, &prepared.epilogue)?),
             },
+            End::Failed(_) if !faults.fired().is_empty() => return None,
             other => (point.at, None, end_failure(other)),
         };
         let world = prepared.world(CrashPoint { at, ..point });
@@ -139,6 +145,8 @@ impl<S: Subject> Explorer<'_, S> {
             failing,
             killed_at: Some(point.at),
             aftermath: false,
+            faults: Injector::for_recovery(&self.settings.faults, true),
+            lying: false,
             stack,
         })
     }

@@ -17,13 +17,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use crate::fault::{Phase, Rule};
 use crate::model::Model;
 use crate::plain::Tree;
-use crate::report::{Shard, Violation};
+use crate::report::{Shard, SweepReport, Violation};
 use crate::subject::{LineError, Subject};
 pub use outcomes::{Outcome, outcomes};
 pub(crate) use plainly::run_plainly;
 pub use points::{CrashKind, CrashPoint, crash_points, kill_points};
+pub(crate) use pool::{calls_made, fnv1a};
 pub use pool::{explore, reproduce};
 pub use token::{Evidence, Token, TokenError};
 
@@ -58,6 +60,11 @@ pub struct Settings {
     pub shard: Shard,
     /// Told of progress while exploring.
     pub progress: Option<Arc<dyn Progress>>,
+    /// What fails.
+    pub faults: Vec<Rule>,
+    /// Instead of exploring the workload as it is: with each of its calls failing in turn, and with each call of
+    /// the recovery after it.
+    pub sweep: bool,
 }
 
 impl Settings {
@@ -77,7 +84,26 @@ impl Settings {
             cancel: None,
             shard: Shard::WHOLE,
             progress: None,
+            faults: Vec::new(),
+            sweep: false,
         }
+    }
+
+    /// Whether a disk is simulated that does not hold what it says it holds: then durability is not owed, but
+    /// what comes back must have existed, or be an error.
+    pub fn is_disk_lying(&self) -> bool {
+        self.faults.iter().any(|rule| rule.outcome.is_lie())
+    }
+
+    /// Whether recoveries meet faults of their own.
+    pub(crate) fn has_recovery_faults(&self) -> bool {
+        self.faults.iter().any(|rule| rule.phase == Phase::Recovery || rule.outcome.is_on_medium())
+    }
+
+    /// The rules as a report has them.
+    pub(crate) fn fault_text(&self) -> Option<String> {
+        let texts: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
     }
 
     /// Default of `cap`: recoveries on one disk.
@@ -121,6 +147,8 @@ pub struct Exploration {
     pub states_exact: bool,
     /// Confirmed violations, in canonical order.
     pub violations: Vec<Violation>,
+    /// What a sweep tried.
+    pub sweep: Option<SweepReport>,
     /// Set if the harness contradicted itself: a violation that a plain run on the materialised disk does
     /// not show. A bug of the harness, never reported as one of the subject.
     pub internal_error: Option<String>,
@@ -145,12 +173,15 @@ pub enum Step<Op> {
     Do(Op),
     /// Close the store in order and open it again.
     Reopen,
+    /// From here on nothing fails any more.
+    Lift,
 }
 
-/// Parses a workload of lines: `reopen`, or an operation of the subject.
+/// Parses a workload of lines: `reopen`, `lift`, or an operation of the subject.
 pub fn parse_workload<S: Subject>(subject: &S, lines: &[String]) -> Result<Vec<Step<S::Op>>, LineError> {
     let parse = |(line, text): (usize, &String)| match text.trim() {
         "reopen" => Ok(Step::Reopen),
+        "lift" => Ok(Step::Lift),
         other => subject.parse_op(other).map(Step::Do).map_err(|message| LineError { line, message }),
     };
     let steps: Vec<Step<S::Op>> = lines.iter().enumerate().map(parse).collect::<Result<_, _>>()?;

@@ -9,7 +9,8 @@ use super::process::{self, WorkloadRun};
 use super::{
     CrashKind, CrashPoint, Evidence, Exploration, Reproduction, Settings, Step, crash_points, kill_points,
 };
-use crate::disk::{CrashedLayer, Finished, Recording, SimDisk, World};
+use crate::disk::{Chooser, CrashedLayer, Finished, Policy, Recording, SimDisk, World};
+use crate::fault::{CallKind, Calls, Injector, sweep};
 use crate::model::{Persisted, count_states, log2_sum};
 use crate::oracle::History;
 use crate::subject::Subject;
@@ -30,12 +31,17 @@ impl<S: Subject> Prepared<S> {
         let calls_max = settings.calls_max.saturating_mul(1 + steps.len() as u64);
         let world = Arc::new(World::empty(settings.model.rules()));
         let disk = SimDisk::new(world, Default::default(), calls_max, Default::default());
+        disk.inject(Injector::for_workload(&settings.faults));
         let run = process::run_workload(subject, &disk, steps);
         let Finished { recording, .. } = disk.finish();
         let recording = Arc::new(recording);
         let persisted = Arc::new(Persisted::new(&settings.model, &recording));
-        let history =
-            History::new(subject, subject.initial_state(), steps, &run.outcomes, &recording.trace, 0);
+        let returned =
+            |(_, op, state): &(_, u32, S::State)| run.reopened.contains(op).then(|| (*op, state.clone()));
+        let recoveries: Vec<(u32, S::State)> = run.reads.iter().filter_map(returned).collect();
+        let initial = subject.initial_state();
+        let outcomes = (steps, &run.outcomes[..]);
+        let history = History::seen(subject, initial, outcomes, &recoveries, &recording.trace, 0);
         let points = crash_points(&recording.trace, &persisted);
         let epilogue = subject.epilogue().into_iter().map(Step::Do).collect();
         Prepared { epilogue, run, recording, persisted, history: Arc::new(history), points }
@@ -66,6 +72,10 @@ struct PointResult<St> {
 
 /// Runs the workload on the simulated disk and explores every crash of it.
 pub fn explore<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settings) -> Exploration {
+    if settings.sweep {
+        return sweep(subject, steps, settings);
+    }
+    let settings = &deep_enough(settings);
     let prepared = Prepared::new(subject, steps, settings);
     let mut report = Exploration { ops: steps.len() as u64, ..Exploration::default() };
     report.recoveries = prepared.run.opens;
@@ -111,6 +121,51 @@ pub fn explore<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settin
     report
 }
 
+/// What a recovery that met faults leaves shows in the next one.
+fn deep_enough(settings: &Settings) -> Settings {
+    let depth = if settings.has_recovery_faults() { settings.depth.max(2) } else { settings.depth };
+    Settings { depth, ..settings.clone() }
+}
+
+/// How often a workload makes each call, and how often a recovery after it and what follows does, at most.
+pub(crate) fn calls_made<S: Subject>(
+    subject: &S,
+    steps: &[Step<S::Op>],
+    settings: &Settings,
+) -> (Calls, Calls) {
+    let count = |seen: &[CallKind]| {
+        let mut calls = Calls::new();
+        seen.iter().for_each(|call| *calls.entry(*call).or_default() += 1);
+        calls
+    };
+    let world = Arc::new(World::empty(settings.model.rules()));
+    let disk = SimDisk::new(world, Default::default(), settings.calls_max, Default::default());
+    disk.inject(Injector::for_workload(&settings.faults).watching());
+    process::run_workload(subject, &disk, steps);
+    let workload = count(disk.finish().faults.seen());
+
+    let prepared = Prepared::new(subject, steps, settings);
+    let mut recovery = Calls::new();
+    for point in &prepared.points {
+        for policy in [Policy::Newest, Policy::Oldest] {
+            let mut chooser = Chooser::default();
+            chooser.start(Vec::new(), policy);
+            let world = prepared.world(*point);
+            let disk = SimDisk::new(world, chooser, settings.calls_max, Default::default());
+            disk.inject(Injector::default().watching());
+            if let Ok((mut store, _)) = process::recover(subject, Arc::new(disk.clone())) {
+                // How it ends is the exploration's business.
+                let _ = process::go_on(subject, &mut store, &disk, &prepared.epilogue);
+            }
+            for (call, times) in count(disk.finish().faults.seen()) {
+                let most = recovery.entry(call).or_default();
+                *most = times.max(*most);
+            }
+        }
+    }
+    (workload, recovery)
+}
+
 /// The crash points of this shard: dealt out by a hash of scenario, model, seed and crash point. The hash is
 /// part of the report's format, so that shards made by different builds fit together.
 fn of_shard(settings: &Settings, points: &[CrashPoint]) -> Vec<CrashPoint> {
@@ -123,7 +178,7 @@ fn of_shard(settings: &Settings, points: &[CrashPoint]) -> Vec<CrashPoint> {
 }
 
 /// FNV-1a, 64 bits.
-pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
@@ -192,5 +247,5 @@ pub fn reproduce<S: Subject>(
     settings: &Settings,
     evidence: &Evidence,
 ) -> Reproduction {
-    super::finding::reproduce(subject, steps, settings, evidence)
+    super::finding::reproduce(subject, steps, &deep_enough(settings), evidence)
 }

@@ -93,70 +93,125 @@ pub struct WorkloadRun<St> {
     pub opens: u64,
     /// The states seen by reading, each with its trace position and the number of the step before it.
     pub reads: Vec<(Pos, u32, St)>,
+    /// The steps that opened the store again.
+    pub reopened: Vec<u32>,
     /// Why it ended early, if it did: after which step, and what happened.
     pub broken: Option<(u32, End<St>)>,
+    /// What is wrong although it went on, if anything: after which step, and what.
+    pub wrong: Option<(u32, String)>,
 }
 
-/// Runs a whole workload on a new disk, with marks; reads the store after each `reopen` and at the end.
+/// Runs a whole workload on a new disk, with marks; reads the store after each `reopen`, after each failure and
+/// at the end. Where faults are injected a store may fail to open or to close, and be out of use until the next
+/// `reopen`.
 pub fn run_workload<S: Subject>(subject: &S, disk: &SimDisk, steps: &[Step<S::Op>]) -> WorkloadRun<S::State> {
-    let mut run = WorkloadRun { outcomes: Vec::new(), opens: 1, reads: Vec::new(), broken: None };
-    let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
-    let mut store = match recover(subject, vfs.clone()) {
-        Ok((store, state)) => {
-            run.reads.push((disk.position(), 0, state));
-            store
-        }
-        Err(end) => {
-            run.broken = Some((0, end));
-            return run;
-        }
+    let run = WorkloadRun {
+        outcomes: Vec::new(),
+        opens: 0,
+        reads: Vec::new(),
+        reopened: Vec::new(),
+        broken: None,
+        wrong: None,
     };
-    for (number, step) in (1..).zip(steps) {
-        disk.mark(Mark::Issued { op: number });
-        let outcome = match step {
-            Step::Do(op) => match guarded(|| subject.execute(&mut store, op)) {
-                Ok(outcome) => outcome,
-                Err(unwound) => {
-                    run.broken = Some((number, unwound.into_end()));
-                    return run;
+    let mut runner = Runner { subject, disk, vfs: Arc::new(disk.clone()), store: None, lifted: false, run };
+    if let Err(broken) = runner.steps(steps) {
+        runner.run.broken = Some(broken);
+    }
+    runner.run
+}
+
+type Broken<St> = (u32, End<St>);
+
+struct Runner<'a, S: Subject> {
+    subject: &'a S,
+    disk: &'a SimDisk,
+    vfs: Arc<dyn Vfs>,
+    /// None after an injected fault.
+    store: Option<S::Store>,
+    lifted: bool,
+    run: WorkloadRun<S::State>,
+}
+
+impl<S: Subject> Runner<'_, S> {
+    fn steps(&mut self, steps: &[Step<S::Op>]) -> Result<(), Broken<S::State>> {
+        self.open(0)?;
+        for (number, step) in (1..).zip(steps) {
+            self.disk.mark(Mark::Issued { op: number });
+            let outcome = match step {
+                Step::Do(op) => self.execute(number, op)?,
+                Step::Reopen => {
+                    self.close(number)?;
+                    self.run.reopened.push(number);
+                    self.open(number)?
                 }
-            },
-            Step::Reopen => {
-                run.opens += 1;
-                let closed = guarded(|| subject.close(store));
-                let failed = match closed {
-                    Ok(Ok(())) => None,
-                    Ok(Err(e)) => Some(End::Failed(format!("the store does not close: {e}"))),
-                    Err(unwound) => Some(unwound.into_end()),
-                };
-                let opened = match failed {
-                    Some(end) => Err(end),
-                    None => recover(subject, vfs.clone()),
-                };
-                match opened {
-                    Ok((opened, state)) => {
-                        store = opened;
-                        run.reads.push((disk.position(), number, state));
-                        Outcome::Acknowledged { durable: true }
-                    }
-                    Err(end) => {
-                        run.broken = Some((number, end));
-                        return run;
-                    }
+                Step::Lift => {
+                    self.disk.lift_faults();
+                    self.lifted = true;
+                    Outcome::Acknowledged { durable: false }
                 }
+            };
+            self.disk.mark(end_mark(number, &outcome));
+            let failed = !matches!(outcome, Outcome::Acknowledged { .. });
+            self.run.outcomes.push(outcome);
+            if failed && self.disk.faults_fired() > 0 {
+                self.read(number)?;
             }
-        };
-        disk.mark(end_mark(number, &outcome));
-        run.outcomes.push(outcome);
-    }
-    match guarded(|| subject.read(&mut store)) {
-        Ok(Ok(state)) => run.reads.push((disk.position(), steps.len() as u32, state)),
-        Ok(Err(e)) => {
-            run.broken = Some((steps.len() as u32, End::Failed(format!("the store does not read: {e}"))));
         }
-        Err(unwound) => run.broken = Some((steps.len() as u32, unwound.into_end())),
+        self.read(steps.len() as u32)
     }
-    run
+
+    fn open(&mut self, number: u32) -> Result<Outcome, Broken<S::State>> {
+        self.run.opens += 1;
+        let fired = self.disk.faults_fired();
+        match recover(self.subject, self.vfs.clone()) {
+            Ok((store, state)) => {
+                self.store = Some(store);
+                self.run.reads.push((self.disk.position(), number, state));
+                Ok(Outcome::Acknowledged { durable: true })
+            }
+            Err(End::Failed(why)) if self.disk.faults_fired() > fired => Ok(Outcome::Unknown(why)),
+            Err(end) => Err((number, end)),
+        }
+    }
+
+    fn close(&mut self, number: u32) -> Result<(), Broken<S::State>> {
+        let Some(store) = self.store.take() else { return Ok(()) };
+        match guarded(|| self.subject.close(store)) {
+            Ok(Ok(())) => Ok(()),
+            // Closing is the last call that can tell of an earlier failure.
+            Ok(Err(_)) if self.disk.faults_fired() > 0 => Ok(()),
+            Ok(Err(e)) => Err((number, End::Failed(format!("the store does not close: {e}")))),
+            Err(unwound) => Err((number, unwound.into_end())),
+        }
+    }
+
+    fn execute(&mut self, number: u32, op: &S::Op) -> Result<Outcome, Broken<S::State>> {
+        let Some(store) = &mut self.store else {
+            return Ok(Outcome::Refused("the store is not open".to_string()));
+        };
+        let outcome = guarded(|| self.subject.execute(store, op));
+        let outcome = outcome.map_err(|unwound| (number, unwound.into_end()))?;
+        if let (true, Outcome::Refused(why) | Outcome::Unknown(why)) = (self.lifted, &outcome)
+            && self.disk.lacked_only_space()
+            && self.run.wrong.is_none()
+        {
+            let summary = format!("there is space again, and `{op}` is not taken: {why}");
+            self.run.wrong = Some((number, summary));
+        }
+        Ok(outcome)
+    }
+
+    fn read(&mut self, number: u32) -> Result<(), Broken<S::State>> {
+        let Some(store) = &mut self.store else { return Ok(()) };
+        let fired = self.disk.faults_fired();
+        match guarded(|| self.subject.read(store)) {
+            Ok(Ok(state)) => self.run.reads.push((self.disk.position(), number, state)),
+            Ok(Err(_)) if self.disk.faults_fired() > fired => {}
+            Ok(Err(e)) => return Err((number, End::Failed(format!("the store does not read: {e}")))),
+            Err(unwound) => return Err((number, unwound.into_end())),
+        }
+        Ok(())
+    }
 }
 
 /// A panic that was caught.

@@ -39,6 +39,8 @@ pub struct Token {
     pub depth: u32,
     /// The seed.
     pub seed: u64,
+    /// The rules of what failed, as text.
+    pub faults: Vec<String>,
     /// The evidence.
     pub evidence: Evidence,
 }
@@ -73,6 +75,10 @@ impl fmt::Display for Token {
         for crash in &self.evidence.crashes {
             put_number(&mut body, u64::from(crash.at));
             put_choices(&mut body, &crash.choices);
+        }
+        if !self.faults.is_empty() {
+            put_number(&mut body, self.faults.len() as u64);
+            self.faults.iter().for_each(|rule| put_text(&mut body, rule));
         }
         let sum = checksum(&body);
         body.extend_from_slice(&sum.to_le_bytes());
@@ -212,11 +218,18 @@ impl Reader<'_> {
         for _ in 0..count {
             crashes.push(CrashEvidence { at: self.number_u32()?, choices: self.choices()? });
         }
+        let mut faults = Vec::new();
+        if !self.0.is_empty() {
+            for _ in 0..self.number()? {
+                faults.push(self.text()?);
+            }
+        }
         self.0.is_empty().then_some(Token {
             scenario,
             model,
             depth,
             seed,
+            faults,
             evidence: Evidence { trace_fingerprint, check, aftermath, killed_at, crashes },
         })
     }
@@ -232,6 +245,7 @@ mod tests {
             model: "posix".into(),
             depth: 2,
             seed: u64::MAX,
+            faults: vec!["sync_data wal-* #3 -> EIO".into(), "any-write #5.. -> ENOSPC".into()],
             evidence: Evidence {
                 trace_fingerprint: 0x0123_4567_89ab_cdef,
                 check: "durability".into(),
@@ -249,6 +263,8 @@ mod tests {
     fn a_token_prints_and_parses_back() {
         for name_len in 0..6 {
             let token = Token { scenario: "x".repeat(name_len), ..sample() };
+            let plain = Token { faults: Vec::new(), ..token.clone() };
+            assert_eq!(plain.to_string().parse::<Token>(), Ok(plain));
             assert_eq!(token.to_string().parse::<Token>(), Ok(token));
         }
     }

@@ -39,7 +39,11 @@
 mod inject;
 mod parse;
 mod rule;
+mod sweep;
+mod vfs;
 
 pub use inject::{Decision, Fired, Injector};
 pub use parse::FaultError;
 pub use rule::{CallKind, CallSet, Effect, ErrorCode, Glob, Outcome, Phase, Rule, Which};
+pub(crate) use sweep::{Calls, sweep};
+pub use vfs::FaultyVfs;

@@ -5,6 +5,22 @@ use super::{Failure, History};
 use crate::subject::Subject;
 use crate::trace::Pos;
 
+/// Checks a state that was recovered from a disk that lies: it must be one that there was, however old.
+pub fn check_existed<S: Subject>(
+    subject: &S,
+    history: &History<S::State>,
+    state: &S::State,
+    at: Pos,
+) -> Result<(), (Pos, Failure)> {
+    let issued = history.windows(at, at).iter().map(|window| window.issued).max().unwrap_or(0);
+    if (0..=issued).rev().any(|i| history.allows(subject, i, state)) {
+        return Ok(());
+    }
+    let mut failure = explain(subject, history, state, 0, issued);
+    failure.summary = format!("the disk lies, and the store believes it: {}", failure.summary);
+    Err((at, failure))
+}
+
 /// Checks a recovered state at every crash position from `first` to `last`: all of them could have left the
 /// disk that it was recovered from. Returns the position that fails, too.
 pub fn check<S: Subject>(
@@ -23,7 +39,7 @@ pub fn check<S: Subject>(
         return Ok(());
     }
     for (i, window) in windows.iter().enumerate() {
-        if (window.durable..=window.issued).rev().any(|i| history.allows(subject, i, state)) {
+        if history.permits(subject, window, state) {
             continue;
         }
         let at = windows.get(i + 1).and_then(|next| next.after).map_or(last, |after| after.min(last));

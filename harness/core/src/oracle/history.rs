@@ -1,5 +1,7 @@
 //! What a workload did, and what it was promised, at each position of its trace.
 
+use std::collections::BTreeMap;
+
 use crate::explore::Step;
 use crate::subject::{Outcome, Subject};
 use crate::trace::{EventKind, Mark, Pos, Trace};
@@ -13,6 +15,8 @@ pub struct Window {
     pub durable: u32,
     /// ...and the last one issued.
     pub issued: u32,
+    /// Whether that one may still be refused: until then it may show.
+    pub in_flight: bool,
 }
 
 /// The states a workload went through. State `i` is the one after operation `i`; where operations ended
@@ -20,6 +24,8 @@ pub struct Window {
 #[derive(Clone, Debug)]
 pub struct History<St> {
     candidates: Vec<Vec<St>>,
+    /// What an operation that was refused might have led to, by its number.
+    refused: BTreeMap<u32, Vec<St>>,
     windows: Vec<Window>,
 }
 
@@ -34,19 +40,44 @@ impl<St: Clone + Eq> History<St> {
         trace: &Trace,
         from: Pos,
     ) -> History<St> {
+        History::seen(subject, initial, (steps, outcomes), &[], trace, from)
+    }
+
+    /// The same of a workload in which recoveries took place, each with the number of its step and the state
+    /// that it returned: whatever was unknown before is known from then on.
+    pub fn seen<S: Subject<State = St>>(
+        subject: &S,
+        initial: St,
+        (steps, outcomes): (&[Step<S::Op>], &[Outcome]),
+        recoveries: &[(u32, St)],
+        trace: &Trace,
+        from: Pos,
+    ) -> History<St> {
         let mut candidates = vec![vec![initial]];
-        for (step, outcome) in steps.iter().zip(outcomes) {
+        let mut refused = BTreeMap::new();
+        for (number, (step, outcome)) in (1..).zip(steps.iter().zip(outcomes)) {
             let before = candidates.last().cloned().unwrap_or_default();
-            candidates.push(after(subject, before, step, outcome));
+            if let Outcome::Refused(why) = outcome {
+                let might = after(subject, before.clone(), step, &Outcome::Unknown(why.clone()));
+                refused.insert(number, might);
+            }
+            let mut now = after(subject, before, step, outcome);
+            let returned = recoveries.iter().find(|(step, _)| *step == number);
+            if let Some((_, state)) = returned
+                && now.iter().any(|candidate| subject.allows(candidate, state))
+            {
+                now.retain(|candidate| subject.allows(candidate, state));
+            }
+            candidates.push(now);
         }
-        History { candidates, windows: windows(trace, from) }
+        History { candidates, refused, windows: windows(trace, from) }
     }
 
     /// The same history, ended at `at`: what came later is not promised.
     pub fn cut(&self, at: Pos) -> History<St> {
         let before = |w: &&Window| w.after.is_none_or(|after| after < at);
         let windows = self.windows.iter().take_while(before).copied().collect();
-        History { candidates: self.candidates.clone(), windows }
+        History { candidates: self.candidates.clone(), refused: self.refused.clone(), windows }
     }
 
     /// The candidates for the state after operation `index`.
@@ -66,13 +97,25 @@ impl<St: Clone + Eq> History<St> {
         &self.windows[begin.saturating_sub(1)..end.max(1)]
     }
 
+    /// Whether `state` is one that a crash within a window may leave.
+    pub fn permits<S: Subject<State = St>>(&self, subject: &S, window: &Window, state: &St) -> bool {
+        let might = || {
+            self.refused
+                .get(&window.issued)
+                .is_some_and(|might| might.iter().any(|candidate| subject.allows(candidate, state)))
+        };
+        (window.durable..=window.issued).rev().any(|i| self.allows(subject, i, state))
+            || (window.in_flight && might())
+    }
+
     /// Whether a candidate for the state after operation `index` allows `state`.
     pub fn allows<S: Subject<State = St>>(&self, subject: &S, index: u32, state: &St) -> bool {
         self.candidates(index).iter().any(|candidate| subject.allows(candidate, state))
     }
 }
 
-fn after<S: Subject>(
+/// The states that a step may lead to.
+pub(crate) fn after<S: Subject>(
     subject: &S,
     before: Vec<S::State>,
     step: &Step<S::Op>,
@@ -96,14 +139,16 @@ fn after<S: Subject>(
 }
 
 fn windows(trace: &Trace, from: Pos) -> Vec<Window> {
-    let mut now = Window { after: None, durable: 0, issued: 0 };
+    let mut now = Window { after: None, durable: 0, issued: 0, in_flight: false };
     let mut windows = vec![now];
     for (at, event) in (0..).zip(&trace.events).skip(from as usize) {
         let EventKind::Mark(mark) = event.kind else { continue };
         match mark {
-            Mark::Issued { op } => now.issued = op,
-            Mark::Acknowledged { op, durable: true } => now.durable = op,
-            _ => continue,
+            Mark::Issued { op } => (now.issued, now.in_flight) = (op, true),
+            Mark::Acknowledged { op, durable: true } => (now.durable, now.in_flight) = (op, false),
+            Mark::Refused { .. } => now.in_flight = false,
+            // Whether it is in flight makes no difference then.
+            Mark::Acknowledged { .. } | Mark::Unknown { .. } | Mark::Recovered => continue,
         }
         now.after = Some(at);
         windows.push(now);

@@ -80,8 +80,24 @@ pub struct ScenarioReport {
     pub states_exact: bool,
     /// Time taken; the only field that differs between two runs with the same seed.
     pub seconds: f64,
+    /// What a sweep over faults tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepReport>,
     /// What went wrong.
     pub violations: Vec<Violation>,
+}
+
+/// What a sweep tried: each call of a workload, and of the recovery after it, failing in each way that it can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepReport {
+    /// Calls of the workload that failed in turn.
+    pub workload_calls: u64,
+    /// Calls of the recovery that did.
+    pub recovery_calls: u64,
+    /// Combinations of call, error, effect, and once or from there on.
+    pub cases: u64,
+    /// Of which so many were explored (all, unless one was violated or the time ran out).
+    pub explored: u64,
 }
 
 /// One violation, confirmed on a materialised disk.

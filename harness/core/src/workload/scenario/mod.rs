@@ -25,11 +25,13 @@
 //! | `bug` | optional: a planted bug to switch on |
 //! | `depth` | optional: crashes in a row, 1 to 8 (1) |
 //! | `kill` | optional: whether the process is killed, too, and its successor loses power (false) |
+//! | `faults` | optional: rules of what fails, such as `"sync_data wal-* #3 -> EIO"` (see [`crate::fault`]) |
+//! | `sweep` | optional: instead, each call fails in turn, in each way that it can (false) |
 //! | `cap` | optional: recoveries at one crash point after which it is probed |
 //! | `limit` | optional: recoveries at one crash point after which it is given up |
 //! | `options` | optional: texts, whole numbers and booleans for the subject |
 //! | `models` | per model the verdict that must come out: `held` or `violated` |
-//! | `ops` | the workload, one operation a line, `reopen` to close and open again |
+//! | `ops` | the workload, one operation a line, `reopen` to close and open again, `lift` to end all faults |
 //! | `requires` | optional: what must hold after a crash, for the subject `protocol` (see [`super::protocol`]) |
 //!
 //! `repeat N` … `end` runs the lines between them `N` times; in them `{i}` is the round, from 0, and `{i%K}`
@@ -45,6 +47,7 @@ mod parse;
 
 use std::fmt;
 
+use crate::fault::Rule;
 use crate::report::Verdict;
 
 use super::{OptionValue, Options, protocol};
@@ -68,6 +71,10 @@ pub struct Scenario {
     pub depth: u32,
     /// Whether the process is killed, too.
     pub kill: bool,
+    /// What fails.
+    pub faults: Vec<Rule>,
+    /// Whether each call fails in turn.
+    pub sweep: bool,
     /// Recoveries at one crash point after which it is probed; the program's default if absent.
     pub cap: Option<u64>,
     /// Recoveries at one crash point after which it is given up; the program's default if absent.
@@ -148,6 +155,18 @@ impl fmt::Display for Scenario {
         }
         if self.kill {
             writeln!(f, "kill = true")?;
+        }
+        match &self.faults[..] {
+            [] => {}
+            [rule] => writeln!(f, "faults = [{}]", quoted(&rule.to_string()))?,
+            rules => {
+                writeln!(f, "faults = [")?;
+                rules.iter().try_for_each(|rule| writeln!(f, "    {},", quoted(&rule.to_string())))?;
+                writeln!(f, "]")?;
+            }
+        }
+        if self.sweep {
+            writeln!(f, "sweep = true")?;
         }
         if let Some(cap) = self.cap {
             writeln!(f, "cap = {cap}")?;

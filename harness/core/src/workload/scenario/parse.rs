@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Scenario;
+use crate::fault::Rule;
 use crate::model::Model;
 use crate::report::Verdict;
 use crate::workload::{OptionValue, Options};
@@ -46,6 +47,10 @@ struct Raw {
     depth: Option<Spanned<u32>>,
     #[serde(default)]
     kill: bool,
+    #[serde(default)]
+    faults: Vec<Spanned<String>>,
+    #[serde(default)]
+    sweep: bool,
     cap: Option<Spanned<u64>>,
     limit: Option<Spanned<u64>>,
     #[serde(default)]
@@ -120,6 +125,8 @@ fn build(text: &str) -> Result<Scenario, Slip> {
         bug: raw.bug,
         depth,
         kill: raw.kill,
+        faults: faults(raw.faults)?,
+        sweep: raw.sweep,
         cap: raw.cap.map(Spanned::into_inner),
         limit: raw.limit.map(Spanned::into_inner),
         options: options(raw.options)?,
@@ -163,6 +170,14 @@ fn options(raw: BTreeMap<String, Spanned<toml::Value>>) -> Result<Options, Slip>
         options.set(name, value);
     }
     Ok(options)
+}
+
+fn faults(raw: Vec<Spanned<String>>) -> Result<Vec<Rule>, Slip> {
+    let parse = |rule: Spanned<String>| {
+        let span = rule.span();
+        rule.into_inner().parse::<Rule>().map_err(|e| (Some(span), e.to_string()))
+    };
+    raw.into_iter().map(parse).collect()
 }
 
 type RawModels = Spanned<BTreeMap<Spanned<String>, Spanned<String>>>;

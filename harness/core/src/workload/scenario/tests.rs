@@ -76,7 +76,7 @@ fn a_wrong_file_says_where_and_what_was_expected() {
     let with = |from: &'static str, to: &'static str| refused(move |text| text.replace(from, to));
     assert_eq!(with("depth = 2", "deep = 2"), {
         "f.toml:5: unknown field `deep`, expected one of `name`, `guards`, `subject`, `bug`, `depth`, \
-         `kill`, `cap`, `limit`, `options`, `models`, `ops`, `requires`"
+         `kill`, `faults`, `sweep`, `cap`, `limit`, `options`, `models`, `ops`, `requires`"
     });
     assert_eq!(with("depth = 2", "depth = 9"), "f.toml:5: expected a depth from 1 to 8, found 9");
     assert_eq!(with("cap = 100", "cap = 0"), "f.toml:6: expected `cap` to be at least 1");
