@@ -1,6 +1,7 @@
 //! What each file of a store's directory is there for.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::fragment::BLOCK;
 use crate::manifest::Manifest;
 use crate::names::{Form, Kind, Name};
 use crate::reader::Scratch;
+use crate::snapshot::SnapshotHeader;
 use crate::wal::SegmentHeader;
 
 /// What a file of a store's directory is there for.
@@ -22,7 +24,7 @@ use crate::wal::SegmentHeader;
 pub enum Role {
     /// The newest manifest.
     Manifest,
-    /// The snapshot that it names.
+    /// The snapshot that it names, or one that this builds on.
     Snapshot,
     /// A segment that it names, or one that was rotated in since.
     Segment,
@@ -68,6 +70,10 @@ pub fn roles(vfs: Arc<dyn Vfs>, path: &Path) -> Result<BTreeMap<String, Role>, E
             }
         }
     };
+    let snapshots = match &manifest {
+        Some(manifest) => snapshots(&*vfs, &dir, manifest.snapshot)?,
+        None => Vec::new(),
+    };
     let mut roles = BTreeMap::new();
     for name in listing.names() {
         let role = match (name.form, name.kind, &manifest) {
@@ -75,9 +81,7 @@ pub fn roles(vfs: Arc<dyn Vfs>, path: &Path) -> Result<BTreeMap<String, Role>, E
             (Form::Damaged, ..) => Role::Kept,
             (Form::Plain, Kind::Manifest, _) if Some(name.number) == newest => Role::Manifest,
             (Form::Plain, Kind::Manifest, _) => Role::Leftover,
-            (Form::Plain, Kind::Snapshot, Some(manifest)) if manifest.snapshot != name.number => {
-                Role::Leftover
-            }
+            (Form::Plain, Kind::Snapshot, Some(_)) if !snapshots.contains(&name.number) => Role::Leftover,
             (Form::Plain, Kind::Snapshot, _) => Role::Snapshot,
             (Form::Plain, Kind::Wal, None) => Role::Segment,
             (Form::Plain, Kind::Wal, Some(manifest)) => segment(&*vfs, &dir, *name, manifest)?,
@@ -87,6 +91,31 @@ pub fn roles(vfs: Arc<dyn Vfs>, path: &Path) -> Result<BTreeMap<String, Role>, E
     Ok(roles)
 }
 
+/// A snapshot and its bases, as far as their headers lead.
+fn snapshots(vfs: &dyn Vfs, dir: &Dir, newest: u64) -> Result<Vec<u64>, Error> {
+    let mut chain = Vec::new();
+    let mut number = newest;
+    while number > 0 {
+        chain.push(number);
+        let base = match first_block(vfs, &dir.path_of(Name::snapshot(number))) {
+            Ok(block) => SnapshotHeader::decode(&block).map_or(0, |header| header.base),
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        // A base is older than what builds on it.
+        number = if base < number { base } else { 0 };
+    }
+    Ok(chain)
+}
+
+fn first_block(vfs: &dyn Vfs, path: &Path) -> Result<Vec<u8>, Error> {
+    let mut block = vec![0; BLOCK];
+    let file = vfs.open(path, OpenOptions::READ).map_err(|e| Error::io("open", path, e))?;
+    let n = file.read_fully_at(&mut block, 0).map_err(|e| Error::io("read", path, e))?;
+    block.truncate(n);
+    Ok(block)
+}
+
 fn segment(vfs: &dyn Vfs, dir: &Dir, name: Name, manifest: &Manifest) -> Result<Role, Error> {
     if manifest.segments.contains(&name.number) {
         return Ok(Role::Segment);
@@ -94,12 +123,12 @@ fn segment(vfs: &dyn Vfs, dir: &Dir, name: Name, manifest: &Manifest) -> Result<
     if name.number < manifest.segments.last().copied().unwrap_or(0) {
         return Ok(Role::Leftover);
     }
-    let path = dir.path_of(name);
-    let mut block = [0; BLOCK];
-    let file = vfs.open(&path, OpenOptions::READ).map_err(|e| Error::io("open", &path, e))?;
-    let n = file.read_fully_at(&mut block, 0).map_err(|e| Error::io("read", &path, e))?;
-    Ok(match SegmentHeader::decode(&block[..n]) {
-        Ok(header) if (header.epoch, header.number) == (manifest.epoch, name.number) => Role::Segment,
+    let epoch = manifest.epoch;
+    Ok(match SegmentHeader::decode(&first_block(vfs, &dir.path_of(name))?) {
+        // A compaction that never came to its end has begun segments of the epoch after this one.
+        Ok(header) if header.number == name.number && (epoch..=epoch + 1).contains(&header.epoch) => {
+            Role::Segment
+        }
         Ok(_) => Role::Leftover,
         Err(_) => Role::Headless,
     })

@@ -77,6 +77,7 @@ fn fill<'a>(
     let options = Options {
         compact_log_bytes: None,
         compact_ops: None,
+        compact_live_ratio: None,
         sync: SyncPolicy::Manual,
         ..Options::default()
     };

@@ -96,31 +96,29 @@ pub fn salvage(
     let mut report = SalvageReport { epoch: survey.epoch, was_a_state: true, ..SalvageReport::default() };
     report.dropped.extend(survey.dropped.iter().cloned());
     let mut entries = Entries::new();
-    take_snapshot(&survey, &mut entries, &mut report)?;
+    take_snapshots(&survey, &mut entries, &mut report);
     take_log(&*vfs, &dir, &survey, options, &mut entries, &mut report)?;
     report.entries = entries.len() as u64;
     build::write_store(vfs, to, entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))?;
     Ok(report)
 }
 
-fn take_snapshot(survey: &Survey, entries: &mut Entries, report: &mut SalvageReport) -> Result<(), Error> {
+fn take_snapshots(survey: &Survey, entries: &mut Entries, report: &mut SalvageReport) {
     report.complete_upto = survey.first_sequence.saturating_sub(1);
-    let Some(snapshot) = &survey.snapshot else {
-        return Ok(());
-    };
-    entries.extend(snapshot.entries.iter().cloned());
-    report.taken.push(Taken {
-        file: snapshot.file.clone(),
-        count: snapshot.entries.len() as u64,
-        snapshot: true,
-        behind_damage: snapshot.behind,
-    });
-    if let Some(dropped) = &snapshot.damage {
-        report.dropped.push(dropped.clone());
-        report.was_a_state = false;
-        report.complete_upto = 0;
+    for snapshot in &survey.snapshots {
+        apply(entries, snapshot.entries.clone());
+        report.taken.push(Taken {
+            file: snapshot.file.clone(),
+            count: snapshot.entries.len() as u64,
+            snapshot: true,
+            behind_damage: snapshot.behind,
+        });
+        if let Some(dropped) = &snapshot.damage {
+            report.dropped.push(dropped.clone());
+            report.was_a_state = false;
+            report.complete_upto = 0;
+        }
     }
-    Ok(())
 }
 
 /// Applies the log: first up to what is missing, then, if asked for, what verifies behind it.
@@ -138,7 +136,7 @@ fn take_log(
     let mut taken: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
     for &index in &chain {
         let file = segments[index].file;
-        let count = survey::replay(vfs, dir, survey.epoch, file, |sequence, ops, good| {
+        let count = survey::replay(vfs, dir, &segments[index], |sequence, ops, good| {
             if !good || sequence != next {
                 return false;
             }
@@ -165,7 +163,7 @@ fn take_log(
         report.was_a_state = false;
         let mut found: BTreeMap<u64, Vec<crate::inspect::ItemOp>> = BTreeMap::new();
         for segment in segments {
-            survey::replay(vfs, dir, survey.epoch, segment.file, |sequence, ops, good| {
+            survey::replay(vfs, dir, segment, |sequence, ops, good| {
                 if behind.get(&sequence) != Some(&(good, segment.number)) || found.contains_key(&sequence) {
                     return false;
                 }

@@ -1,5 +1,6 @@
 //! What is there: the manifest if it can be believed, the snapshot, and what each segment holds.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use unplug_vfs::Vfs;
@@ -18,7 +19,8 @@ pub(super) struct Survey {
     pub epoch: u64,
     /// Where the log begins.
     pub first_sequence: u64,
-    pub snapshot: Option<Snapshot>,
+    /// The whole snapshot, and those that tell what has changed since the one before.
+    pub snapshots: Vec<Snapshot>,
     pub log: Log,
     /// What is not taken whatever the rest holds.
     pub dropped: Vec<Dropped>,
@@ -26,10 +28,15 @@ pub(super) struct Survey {
 
 /// The entries of a snapshot that verify.
 pub(super) struct Snapshot {
+    pub number: u64,
     pub file: String,
     pub epoch: u64,
     pub next_sequence: u64,
-    pub entries: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The snapshot that this one is a difference to; 0 for a whole state.
+    base: u64,
+    base_next_sequence: u64,
+    /// Keys, with values unless they are gone.
+    pub entries: Vec<ItemOp>,
     /// How many of them lie behind damage.
     pub behind: u64,
     pub damage: Option<Dropped>,
@@ -48,6 +55,7 @@ pub(super) struct Segment {
     pub file: u64,
     /// Its number: that of a sound header, whatever its name says.
     pub number: u64,
+    pub epoch: u64,
     pub first_sequence: u64,
     /// Behind the last record before the first bad one.
     pub next_sequence: u64,
@@ -86,9 +94,12 @@ impl Survey {
         }
         let mut dropped = Vec::new();
         let manifest = newest_manifest(dir, &listing, &mut dropped)?;
-        let mut snapshots = Vec::new();
+        let mut snapshots = BTreeMap::new();
         for number in listing.numbers(Kind::Snapshot) {
-            snapshots.push((number, snapshot(vfs, dir, number)?));
+            match snapshot(vfs, dir, number)? {
+                Some(found) => drop(snapshots.insert(number, found)),
+                None => dropped.push(unreadable(Name::snapshot(number))),
+            }
         }
         let survey = match manifest {
             Some((name, manifest)) => {
@@ -136,22 +147,23 @@ fn by_manifest(
     dir: &Dir,
     listing: &Listing,
     manifest: &Manifest,
-    snapshots: Vec<(u64, Option<Snapshot>)>,
+    mut found: BTreeMap<u64, Snapshot>,
     mut dropped: Vec<Dropped>,
 ) -> Result<Survey, Error> {
-    let mut current = None;
-    for (number, snapshot) in snapshots {
-        if number == manifest.snapshot {
-            current = snapshot;
-        } else {
-            dropped.push(leftover(Name::snapshot(number)));
+    let mut snapshots = Vec::new();
+    if manifest.snapshot > 0 {
+        let newest = (manifest.snapshot, manifest.epoch, manifest.first_sequence);
+        match found.get(&newest.0) {
+            Some(head) if (head.epoch, head.next_sequence) == (newest.1, newest.2) => {
+                snapshots = take_chain(&mut found, newest.0);
+            }
+            _ => {
+                found.remove(&newest.0);
+                snapshots.push(lost_snapshot(newest.0, newest.1, newest.2));
+            }
         }
     }
-    let snapshot = match current {
-        _ if manifest.snapshot == 0 => None,
-        Some(found) if found.epoch == manifest.epoch => Some(found),
-        _ => Some(lost_snapshot(manifest.snapshot, manifest)),
-    };
+    dropped.extend(found.keys().map(|number| leftover(Name::snapshot(*number))));
     let last_listed = manifest.segments.last().copied().unwrap_or(0);
     let is_live = |number: u64| manifest.segments.contains(&number) || number > last_listed;
     let log = log(vfs, dir, listing, manifest.epoch, is_live, &mut dropped)?;
@@ -165,45 +177,66 @@ fn by_manifest(
         });
     }
     tell_kept(listing, &mut dropped);
-    Ok(Survey { epoch: manifest.epoch, first_sequence: manifest.first_sequence, snapshot, log, dropped })
+    let (epoch, first_sequence) = (manifest.epoch, manifest.first_sequence);
+    Ok(Survey { epoch, first_sequence, snapshots, log, dropped })
 }
 
-/// Without a manifest: the newest epoch that begins with a snapshot that is whole, or else with any; or the
-/// first epoch, which begins with nothing.
+/// Without a manifest: the newest snapshot that is whole, its bases included, or else any; or the first epoch,
+/// which begins with nothing.
 fn by_files(
     vfs: &dyn Vfs,
     dir: &Dir,
     listing: &Listing,
-    snapshots: Vec<(u64, Option<Snapshot>)>,
+    mut found: BTreeMap<u64, Snapshot>,
     mut dropped: Vec<Dropped>,
 ) -> Result<Survey, Error> {
-    let mut best: Option<(u64, Snapshot)> = None;
-    for (number, snapshot) in snapshots {
-        let Some(snapshot) = snapshot else {
-            dropped.push(unreadable(Name::snapshot(number)));
-            continue;
-        };
-        let rank = |s: &Snapshot| (s.damage.is_none(), s.epoch, s.next_sequence);
-        match &best {
-            Some((_, other)) if rank(other) >= rank(&snapshot) => {
-                dropped.push(leftover(Name::snapshot(number)));
-            }
-            _ => {
-                if let Some((older, _)) = best.replace((number, snapshot)) {
-                    dropped.push(leftover(Name::snapshot(older)));
-                }
-            }
-        }
-    }
-    let (epoch, first_sequence) = best.as_ref().map_or((1, 1), |(_, s)| (s.epoch, s.next_sequence));
+    let best = found.iter().max_by_key(|(_, head)| (is_whole(&found, head), head.epoch, head.next_sequence));
+    let best = best.map(|(number, head)| (*number, head.epoch, head.next_sequence));
+    let (snapshots, epoch, first_sequence) = match best {
+        Some((number, epoch, next_sequence)) => (take_chain(&mut found, number), epoch, next_sequence),
+        None => (Vec::new(), 1, 1),
+    };
+    dropped.extend(found.keys().map(|number| leftover(Name::snapshot(*number))));
     let log = log(vfs, dir, listing, epoch, |_| true, &mut dropped)?;
     tell_kept(listing, &mut dropped);
-    if best.is_none() && log.segments.iter().all(|segment| segment.sequences.is_empty()) {
+    if snapshots.is_empty() && log.segments.iter().all(|segment| segment.sequences.is_empty()) {
         let file = listing.data().next().map_or(dir.path().to_path_buf(), |name| dir.path_of(name));
         let (reason, detail) = (Reason::BadHeader, "no record, entry or manifest of the store verifies");
         return Err(Error::Corrupted { file, offset: 0, reason, detail });
     }
-    Ok(Survey { epoch, first_sequence, snapshot: best.map(|(_, snapshot)| snapshot), log, dropped })
+    Ok(Survey { epoch, first_sequence, snapshots, log, dropped })
+}
+
+/// The base of a snapshot, if it is there and the one that is meant.
+fn base<'s>(found: &'s BTreeMap<u64, Snapshot>, of: &Snapshot) -> Option<&'s Snapshot> {
+    let base = found.get(&of.base).filter(|base| base.number < of.number && base.epoch < of.epoch);
+    base.filter(|base| base.next_sequence == of.base_next_sequence)
+}
+
+/// Whether a snapshot and all of its bases are there, and nothing in them is damaged.
+fn is_whole<'s>(found: &'s BTreeMap<u64, Snapshot>, mut head: &'s Snapshot) -> bool {
+    loop {
+        match (head.damage.is_none(), head.base, base(found, head)) {
+            (true, 0, _) => return true,
+            (true, _, Some(base)) => head = base,
+            _ => return false,
+        }
+    }
+}
+
+/// Takes a snapshot and its bases out, the whole one first. Of a base that is missing, a lost one is left.
+fn take_chain(found: &mut BTreeMap<u64, Snapshot>, head: u64) -> Vec<Snapshot> {
+    let mut chain = Vec::new();
+    let mut next = Some(head);
+    while let Some(snapshot) = next.and_then(|number| found.remove(&number)) {
+        next = base(found, &snapshot).map(|base| base.number);
+        let lost = (next.is_none() && snapshot.base > 0)
+            .then(|| lost_snapshot(snapshot.base, snapshot.epoch, snapshot.base_next_sequence));
+        chain.push(snapshot);
+        chain.extend(lost);
+    }
+    chain.reverse();
+    chain
 }
 
 /// Surveys the segments of an epoch.
@@ -217,7 +250,13 @@ fn log(
 ) -> Result<Log, Error> {
     let mut log = Log::default();
     for number in listing.numbers(Kind::Wal) {
-        match segment(vfs, dir, epoch, number)? {
+        // A compaction that never came to its end has begun segments of the epoch after this one.
+        let mut found = segment(vfs, dir, epoch, number)?;
+        if found.as_ref().is_none_or(|found| found.sequences.is_empty()) {
+            let later = segment(vfs, dir, epoch + 1, number)?;
+            found = later.filter(|later| found.is_none() || !later.sequences.is_empty()).or(found);
+        }
+        match found {
             Some(segment) if is_live(segment.number) => log.segments.push(segment),
             _ => dropped.push(leftover(Name::wal(number))),
         }
@@ -227,7 +266,7 @@ fn log(
 
 /// What a segment holds; None if its sound header names another epoch.
 fn segment(vfs: &dyn Vfs, dir: &Dir, epoch: u64, number: u64) -> Result<Option<Segment>, Error> {
-    let mut segment = Segment { file: number, number, ..Segment::default() };
+    let mut segment = Segment { file: number, number, epoch, ..Segment::default() };
     let (mut foreign, mut first) = (false, None);
     let path = dir.path_of(Name::wal(number));
     inspect::segment_items(vfs, &path, (epoch, number), &mut |item| {
@@ -268,13 +307,12 @@ fn segment(vfs: &dyn Vfs, dir: &Dir, epoch: u64, number: u64) -> Result<Option<S
 pub(super) fn replay(
     vfs: &dyn Vfs,
     dir: &Dir,
-    epoch: u64,
-    number: u64,
+    segment: &Segment,
     mut take: impl FnMut(u64, Vec<ItemOp>, bool) -> bool,
 ) -> Result<u64, Error> {
     let mut count = 0;
-    let path = dir.path_of(Name::wal(number));
-    inspect::segment_items(vfs, &path, (epoch, number), &mut |item| {
+    let path = dir.path_of(Name::wal(segment.file));
+    inspect::segment_items(vfs, &path, (segment.epoch, segment.number), &mut |item| {
         if let Content::Record { sequence, ops } = item.content {
             count += u64::from(take(sequence, ops, item.verdict == Verdict::Good));
         }
@@ -292,11 +330,17 @@ fn snapshot(vfs: &dyn Vfs, dir: &Dir, number: u64) -> Result<Option<Snapshot>, E
         match item.content {
             Content::Header(fields) => {
                 let field = |name| fields.iter().find(|(field, _)| *field == name).map_or(0, |field| field.1);
-                header = Some((field("number"), field("epoch"), field("next_sequence")));
+                header = Some([
+                    field("number"),
+                    field("epoch"),
+                    field("next_sequence"),
+                    field("base"),
+                    field("base_next_sequence"),
+                ]);
             }
-            Content::Entry((key, value)) => {
+            Content::Entry(entry) => {
                 behind += u64::from(item.verdict == Verdict::Behind);
-                entries.push((key, value.unwrap_or_default()));
+                entries.push(entry);
             }
             Content::Footer { entries } => footer = Some(entries),
             Content::Damage { reason, detail, .. } if item.verdict == Verdict::Stop => {
@@ -310,10 +354,11 @@ fn snapshot(vfs: &dyn Vfs, dir: &Dir, number: u64) -> Result<Option<Snapshot>, E
         }
         ControlFlow::Continue(())
     })?;
-    let Some((own, epoch, next_sequence)) = header.filter(|(own, ..)| *own == number) else {
+    let Some([_, epoch, next_sequence, base, base_next_sequence]) =
+        header.filter(|header| header[0] == number)
+    else {
         return Ok(None);
     };
-    debug_assert_eq!(own, number);
     let lost = footer.and_then(|count| u64::checked_sub(count, entries.len() as u64)).filter(|n| *n > 0);
     let damage = damage.map(|(offset, reason, detail)| Dropped {
         file: Some(name_of(name)),
@@ -326,15 +371,21 @@ fn snapshot(vfs: &dyn Vfs, dir: &Dir, number: u64) -> Result<Option<Snapshot>, E
         },
         records: 0,
     });
-    Ok(Some(Snapshot { file: name_of(name), epoch, next_sequence, entries, behind, damage }))
+    let file = name_of(name);
+    let place =
+        Snapshot { number, file, epoch, next_sequence, base, base_next_sequence, entries, behind, damage };
+    Ok(Some(place))
 }
 
-/// A snapshot that the manifest names and of which nothing is left.
-fn lost_snapshot(number: u64, manifest: &Manifest) -> Snapshot {
+/// A snapshot that must have been, and of which nothing is left.
+fn lost_snapshot(number: u64, epoch: u64, next_sequence: u64) -> Snapshot {
     Snapshot {
+        number,
         file: name_of(Name::snapshot(number)),
-        epoch: manifest.epoch,
-        next_sequence: manifest.first_sequence,
+        epoch,
+        next_sequence,
+        base: 0,
+        base_next_sequence: 0,
         entries: Vec::new(),
         behind: 0,
         damage: Some(Dropped {

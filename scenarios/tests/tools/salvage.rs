@@ -41,13 +41,13 @@ fn every_fixture_gives_what_can_be_proved() {
 }
 
 /// A store of several segments, synced at every write, with the state after each record.
-fn written(dir: &Path, compact_ops: Option<u64>) -> Vec<State> {
+fn written(dir: &Path, options: Options) -> Vec<State> {
     let options = Options {
         segment_size: 2048,
-        compact_ops,
         compact_log_bytes: None,
+        compact_live_ratio: None,
         sync: SyncPolicy::EveryWrite,
-        ..Options::default()
+        ..options
     };
     let mut store = Store::open(Arc::new(OsFs), dir, options).unwrap();
     let mut states = vec![State::new()];
@@ -62,6 +62,11 @@ fn written(dir: &Path, compact_ops: Option<u64>) -> Vec<State> {
     states
 }
 
+/// A log that is never compacted.
+fn never() -> Options {
+    Options { compact_ops: None, ..Options::default() }
+}
+
 fn flip(path: &Path, at: usize) {
     let mut bytes = fs::read(path).unwrap();
     bytes[at] ^= 0x10;
@@ -72,7 +77,7 @@ fn flip(path: &Path, at: usize) {
 fn whatever_bit_is_flipped_the_salvaged_state_is_one_that_was() {
     let tmp = tempfile::tempdir().unwrap();
     let dir = tmp.path().join("db");
-    let states = written(&dir, None);
+    let states = written(&dir, never());
     let mut found = Vec::new();
     for (file, bytes) in contents(&dir) {
         for at in (3..bytes.len()).step_by(411) {
@@ -93,9 +98,20 @@ fn whatever_bit_is_flipped_the_salvaged_state_is_one_that_was() {
 #[test]
 fn a_store_without_a_manifest_comes_back_whole() {
     let tmp = tempfile::tempdir().unwrap();
-    for (name, compact_ops) in [("log", None), ("compacted", Some(11))] {
+    let compacted = |every, snapshot_chain_max, compaction_step_bytes| Options {
+        compact_ops: Some(every),
+        snapshot_chain_max,
+        compaction_step_bytes,
+        ..Options::default()
+    };
+    for (name, options) in [
+        ("log", never()),
+        ("compacted", compacted(11, 0, None)),
+        ("chain", compacted(9, 3, None)),
+        ("in-steps", compacted(7, 0, Some(100))),
+    ] {
         let (dir, out) = (tmp.path().join(name), tmp.path().join(format!("{name}-saved")));
-        let states = written(&dir, compact_ops);
+        let states = written(&dir, options);
         for (file, _) in contents(&dir).iter().filter(|(file, _)| file.starts_with("MANIFEST-")) {
             fs::remove_file(dir.join(file)).unwrap();
         }
@@ -106,10 +122,34 @@ fn a_store_without_a_manifest_comes_back_whole() {
 }
 
 #[test]
+fn of_a_chain_of_snapshots_what_is_left_of_each_is_taken() {
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("db");
+    let options = Options { compact_ops: Some(9), snapshot_chain_max: 8, ..Options::default() };
+    let states = written(&dir, options);
+    expect(0, &["verify", as_str(&dir)]);
+    let files = contents(&dir);
+    let chain: Vec<&str> =
+        files.iter().map(|(name, _)| name.as_str()).filter(|name| name.starts_with("snap-")).collect();
+    assert!(chain.len() > 2, "{chain:?}");
+    for lost in chain {
+        let out = tmp.path().join(format!("without-{lost}"));
+        let bytes = fs::read(dir.join(lost)).unwrap();
+        fs::remove_file(dir.join(lost)).unwrap();
+        let ran = expect(0, &["salvage", as_str(&dir), as_str(&out)]);
+        assert!(ran.stdout.contains("entries of the snapshot are lost"), "{}", ran.stdout);
+        assert!(ran.stdout.contains(&format!("dropped  {lost}, byte 0")), "{}", ran.stdout);
+        let saved = state(&open(&out));
+        assert!(!saved.is_empty() && saved != states[40], "{lost}");
+        fs::write(dir.join(lost), bytes).unwrap();
+    }
+}
+
+#[test]
 fn behind_damage_later_writes_are_taken_too() {
     let tmp = tempfile::tempdir().unwrap();
     let (dir, out) = (tmp.path().join("db"), tmp.path().join("out"));
-    let states = written(&dir, None);
+    let states = written(&dir, never());
     flip(&dir.join("wal-00000002"), 700);
     expect(0, &["salvage", as_str(&dir), as_str(&out), "--behind-damage"]);
     let saved = state(&open(&out));
