@@ -61,7 +61,7 @@ pub(super) fn summary(
         let stopped = if totals.interrupted { ", interrupted" } else { "" };
         out.line(format!("{GOOD}held{GOOD:#}     {figures}{stopped}"))?;
         return out.line(format!(
-            "         {opening} kills while the store was opened, {under_way} with an operation under way, of which \
+            "         while the store was opened: {opening}; with an operation under way: {under_way}, of which \
              {applied} came back"
         ));
     };
