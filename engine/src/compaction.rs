@@ -133,6 +133,7 @@ impl Compaction {
                 if next {
                     let synced = self.planted != Planted::SegmentRemovedEarly;
                     self.writer.finish(&self.dir, synced)?;
+                    failpoint!("compact::before_sync_dir");
                     if self.planted != Planted::DirNotSyncedAfterRename {
                         self.dir.sync_names(self.names)?;
                     }
@@ -140,17 +141,21 @@ impl Compaction {
                 }
             }
             Step::Switch(manifest) => {
+                failpoint!("compact::before_stage");
                 manifest.stage(&self.dir, self.manifest, self.planted)?;
                 self.switch_tried = true;
+                failpoint!("compact::before_switch");
                 let name = manifest.switch(&self.dir, self.manifest, self.planted)?;
                 if self.planted != Planted::DirNotSyncedAfterRename
                     && self.planted != Planted::OldFilesRemovedEarly
                 {
                     self.dir.sync_names(self.names)?;
                 }
+                failpoint!("compact::after_switch");
                 self.step = Step::Adopt(name);
             }
             Step::Sweep(names, left) => {
+                failpoint!("compact::before_remove");
                 let some: Vec<Name> = names.drain(..names.len().min(SWEEP_STEP)).collect();
                 left.extend(self.dir.sweep(&some));
                 if names.is_empty() {

@@ -216,11 +216,14 @@ impl Core {
         };
         self.unfinished = Some(Name::wal(number));
         let names = self.dir.names();
+        failpoint!("rotate::before_create");
         let mut log = draft.finish(&self.dir, retired)?;
         log.sync()?;
+        failpoint!("rotate::before_sync_dir");
         if planted != Planted::SegmentEntryNotSynced {
             self.dir.sync_names(names)?;
         }
+        failpoint!("rotate::after_sync_dir");
         self.unfinished = None;
         self.live.sealed.push(predecessor);
         self.log = Some(log);

@@ -185,6 +185,7 @@ impl Dir {
                     left.push(*name);
                 }
             }
+            failpoint!("sweep::before_sync_dir");
             // Names that a crash brings back are garbage again.
             let _ = self.sync();
         }

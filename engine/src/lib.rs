@@ -45,6 +45,9 @@
 //!
 #![doc = include_str!("../FORMAT.md")]
 
+#[macro_use]
+mod failpoint;
+
 mod compaction;
 mod core;
 mod damage;

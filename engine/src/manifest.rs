@@ -130,6 +130,7 @@ impl Manifest {
         }
         let file = dir.create(Name::manifest(number).tmp())?;
         file.write(&self.encode(number), 0)?;
+        failpoint!("manifest::before_sync");
         file.sync()
     }
 
@@ -144,7 +145,9 @@ impl Manifest {
             return Ok(Name::manifest(IN_PLACE));
         }
         let name = Name::manifest(number);
+        failpoint!("manifest::before_rename");
         dir.rename(name.tmp(), name)?;
+        failpoint!("manifest::after_rename");
         Ok(name)
     }
 

@@ -98,12 +98,15 @@ fn create(dir: &Dir, created: bool, listing: &Listing, options: &Options) -> Res
         return Err(Error::NotFound { path: dir.path().to_path_buf() });
     }
     dir.sync_parent(created)?;
+    failpoint!("create::before_manifest");
     let number = listing.largest() + 1;
     let manifest = Manifest { epoch: 1, next_number: number + 1, first_sequence: 1, ..Manifest::default() };
     let manifest_name = manifest.install(dir, number, options.planted)?;
+    failpoint!("create::before_log");
     let header = SegmentHeader { epoch: 1, number: number + 1, predecessor: 0, first_sequence: 1 };
     let mut log = Draft::new(header, options.planted).finish(dir, None)?;
     log.sync()?;
+    failpoint!("create::before_sync_dir");
     dir.sync()?;
     let unfinished: Vec<Name> = listing.names().iter().filter(|n| **n != manifest_name).copied().collect();
     let live = Live {
@@ -200,7 +203,9 @@ fn restore(
     if planted == Planted::OrphansRemovedEarly {
         dir.sweep(&orphans(Name::manifest(number + 1)));
     }
+    failpoint!("recover::before_manifest");
     live.manifest = manifest.install(dir, number + 1, planted)?;
+    failpoint!("recover::before_remove");
     live.garbage = dir.sweep(&orphans(live.manifest));
     Ok(Opened { live, memory: proof.memory, base: proof.base, log: Some(log), report })
 }
@@ -208,7 +213,9 @@ fn restore(
 /// Syncs a new segment and its name: from here on a manifest may list it.
 #[track_caller]
 fn make_durable(dir: &Dir, draft: Draft, planted: Planted) -> Result<Log, Error> {
+    failpoint!("recover::before_copy");
     let mut log = draft.finish(dir, None)?;
+    failpoint!("recover::before_sync");
     if planted != Planted::DeadTailCutNotSynced {
         log.sync()?;
     }

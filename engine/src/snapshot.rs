@@ -191,9 +191,11 @@ impl Writer {
         self.begin(FOOTER, &self.entries_written.to_le_bytes());
         self.out.push(&self.record);
         self.flush(dir)?;
+        failpoint!("snapshot::before_sync");
         if synced && self.planted != Planted::SnapshotNotSynced {
             self.sync()?;
         }
+        failpoint!("snapshot::before_rename");
         dir.rename(self.name.tmp(), self.name)
     }
 

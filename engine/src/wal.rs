@@ -152,6 +152,7 @@ pub(crate) struct Syncing {
 impl Syncing {
     #[track_caller]
     pub(crate) fn run(&self) -> Result<(), Error> {
+        failpoint!("wal::before_sync");
         self.file.sync()
     }
 }
@@ -225,7 +226,9 @@ impl Log {
         // Whole blocks are written, so that what an old file held behind the record is gone from its block.
         let file = &self.file;
         self.torn = true;
+        failpoint!("wal::before_write");
         self.out.flush(|data, offset| file.write(data, offset))?;
+        failpoint!("wal::after_write");
         self.torn = false;
         self.waiting = false;
         Ok(())
@@ -253,6 +256,7 @@ impl Log {
 
     /// Notes that a sync has succeeded.
     pub(crate) fn finish_sync(&mut self, syncing: &Syncing) {
+        failpoint!("wal::after_sync");
         if syncing.number == self.number() {
             self.durable = self.durable.max(syncing.end);
         }
