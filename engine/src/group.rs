@@ -46,7 +46,10 @@ impl Flight {
     /// The sync; it needs nothing of the store.
     #[track_caller]
     pub(crate) fn run(&self) -> Result<(), Error> {
-        self.syncing.as_ref().map_or(Ok(()), Syncing::run)
+        match &self.syncing {
+            Some(syncing) => syncing.run(),
+            None => Ok(()),
+        }
     }
 }
 

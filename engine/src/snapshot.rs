@@ -201,7 +201,10 @@ impl Writer {
 
     #[track_caller]
     pub(crate) fn sync(&self) -> Result<(), Error> {
-        self.file.as_ref().map_or(Ok(()), File::sync)
+        match &self.file {
+            Some(file) => file.sync(),
+            None => Ok(()),
+        }
     }
 }
 

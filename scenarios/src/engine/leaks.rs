@@ -13,7 +13,16 @@ pub(super) fn leaks(vfs: &dyn Vfs, dir: &Path) -> Result<Vec<String>, SubjectErr
     let manifests = names.iter().filter(|name| number(name, "MANIFEST-").is_some());
     let Some(manifest) = manifests.max() else { return Ok(names.clone()) };
     let bytes = read(vfs, &dir.join(manifest))?;
-    let listed = listed(&inspect::manifest(&bytes).detail);
+    let mut listed = listed(&inspect::manifest(&bytes).detail);
+    // The snapshots that an incremental one builds on.
+    let mut at = 0;
+    while let Some(number) = listed.get(at) {
+        let path = dir.join(format!("snap-{number:08}"));
+        if let Ok(header) = read_some(vfs, &path, 512) {
+            listed.extend(inspect::base_of_snapshot(&header));
+        }
+        at += 1;
+    }
     let needed = |name: &String| {
         name == manifest
             || number(name, "snap-").is_some_and(|n| listed.contains(&n))
@@ -31,6 +40,13 @@ fn number(name: &str, prefix: &str) -> Option<u64> {
 fn listed(detail: &str) -> Vec<u64> {
     let words = detail.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
     words.skip(1).collect()
+}
+
+fn read_some(vfs: &dyn Vfs, path: &Path, len: usize) -> Result<Vec<u8>, SubjectError> {
+    let mut bytes = vec![0; len];
+    let len = vfs.open(path, OpenOptions::READ)?.read_fully_at(&mut bytes, 0)?;
+    bytes.truncate(len);
+    Ok(bytes)
 }
 
 fn read(vfs: &dyn Vfs, path: &Path) -> Result<Vec<u8>, SubjectError> {

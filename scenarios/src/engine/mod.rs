@@ -5,22 +5,35 @@
 //! | `segment_size` | bytes of a log segment (the store's default) |
 //! | `compact_ops` | compact after so many operations; 0: never (the store's default) |
 //! | `compact_log_bytes` | compact after so many bytes of log; 0: never (the store's default) |
-//! | `sync` | `"every-write"` (default) or `"manual"` |
+//! | `compact_live_percent` | compact when fewer than so many of 100 entries on disk are live; 0: never (default) |
+//! | `compaction_step` | compact in pieces of so many bytes, one with each write; 0: all at once (default) |
+//! | `snapshot_chain` | so many snapshots in a row hold only what changed (0) |
+//! | `sync` | `"every-write"` (default), `"every-n"`, `"interval"` or `"manual"` |
+//! | `sync_writes` | the n of `"every-n"` (100) |
+//! | `sync_period_s` | the period of `"interval"`, in seconds, of which one passes with each operation (5) |
+//! | `write_buffer` | bytes of log that wait in the process (0) |
+//! | `group` | commit in groups: of so many writes in a row, the last comes while the sync of those before it runs; 0: one by one (default). Not together with faults |
 //! | `recycle` | overwrite the files of retired segments (false) |
 //! | `value_len` | length of the values that a recovered store is asked to take (100); the workload's own, so that the new records lie exactly where lost ones lay |
 
 mod leaks;
+mod running;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use unplug::subject::{Outcome, Subject, SubjectError};
 use unplug::workload::Options;
-use unplug::workload::kv::{self, KvChange, KvOp, KvState};
-use unplug_engine::{Batch, Error, Planted, Store, SyncPolicy};
+use unplug::workload::kv::{self, KvOp, KvState};
+use unplug_engine::{Planted, Store, SyncPolicy};
 use unplug_vfs::Vfs;
 
 use crate::planted::{SyncFault, SyncFaultVfs};
+pub use running::Running;
+
+/// Longer chains only make recovery longer.
+const SNAPSHOT_CHAIN_MAX: u32 = 100;
 
 /// Where the store lies below the root.
 const DIR: &str = "store";
@@ -30,13 +43,20 @@ pub struct Engine {
     options: unplug_engine::Options,
     sync_fault: Option<&'static SyncFault>,
     value_len: usize,
+    group: u64,
+    tick: Duration,
 }
 
 impl Engine {
     /// From a scenario's options, with a planted bug perhaps.
     pub fn new(options: &Options, bug: Option<&str>) -> Result<Engine, String> {
-        let mut engine =
-            Engine { options: unplug_engine::Options::default(), sync_fault: None, value_len: 100 };
+        let mut engine = Engine {
+            options: unplug_engine::Options { compact_live_ratio: None, ..Default::default() },
+            sync_fault: None,
+            value_len: 100,
+            group: 0,
+            tick: Duration::from_secs(1),
+        };
         let never = |count: u64| (count > 0).then_some(count);
         let mut reader = options.reader();
         let to = &mut engine.options;
@@ -53,8 +73,32 @@ impl Engine {
         if let Some(bytes) = reader.number("compact_log_bytes")? {
             to.compact_log_bytes = never(bytes);
         }
-        if let Some(1) = reader.choice("sync", &["every-write", "manual"])? {
-            to.sync = SyncPolicy::Manual;
+        if let Some(percent) = reader.number("compact_live_percent")? {
+            to.compact_live_ratio = (percent > 0).then_some(percent as f64 / 100.0);
+        }
+        let writes = reader.number("sync_writes")?.unwrap_or(SyncPolicy::WRITES);
+        let period = reader.number("sync_period_s")?.map_or(SyncPolicy::PERIOD, Duration::from_secs);
+        to.sync = match reader.choice("sync", &["every-write", "manual", "every-n", "interval"])? {
+            Some(1) => SyncPolicy::Manual,
+            Some(2) if writes == 0 => return Err("option `sync_writes`: expected at least 1, found 0".into()),
+            Some(2) => SyncPolicy::EveryN(writes),
+            Some(3) => SyncPolicy::Interval(period),
+            _ => SyncPolicy::EveryWrite,
+        };
+        if let Some(bytes) = reader.number("write_buffer")? {
+            to.write_buffer_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
+        if let Some(bytes) = reader.number("compaction_step")? {
+            to.compaction_step_bytes = never(bytes).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
+        if let Some(count) = reader.number("snapshot_chain")? {
+            let fits = u32::try_from(count).ok().filter(|count| *count <= SNAPSHOT_CHAIN_MAX);
+            to.snapshot_chain_max = fits.ok_or(format!(
+                "option `snapshot_chain`: expected at most {SNAPSHOT_CHAIN_MAX}, found {count}"
+            ))?;
+        }
+        if let Some(group) = reader.number("group")? {
+            engine.group = group;
         }
         if let Some(recycle) = reader.flag("recycle")? {
             to.recycle_segments = recycle;
@@ -82,60 +126,33 @@ impl Engine {
     }
 }
 
-/// What a call's result says about the promise.
-fn outcome<T>(result: Result<T, Error>, durable: bool) -> Outcome {
-    match result {
-        Ok(_) => Outcome::Acknowledged { durable },
-        Err(error) if error.is_refused() => Outcome::Refused(error.to_string()),
-        Err(error) => Outcome::Unknown(error.to_string()),
-    }
-}
-
 impl Subject for Engine {
     type Op = KvOp;
     type State = KvState;
-    type Store = Store;
+    type Store = Running;
 
     fn parse_op(&self, line: &str) -> Result<KvOp, String> {
         line.parse()
     }
 
-    fn open(&self, vfs: Arc<dyn Vfs>, root: &Path) -> Result<Store, SubjectError> {
+    fn open(&self, vfs: Arc<dyn Vfs>, root: &Path) -> Result<Running, SubjectError> {
         let vfs = match self.sync_fault {
             None => vfs,
             Some(fault) => Arc::new(SyncFaultVfs::new(vfs, fault)),
         };
-        Ok(Store::open(vfs, &Engine::dir(root), self.options.clone())?)
+        let store = Store::open(vfs, &Engine::dir(root), self.options.clone())?;
+        Ok(Running::new(store, self.group, self.tick))
     }
 
-    fn execute(&self, store: &mut Store, op: &KvOp) -> Outcome {
-        let durable = self.options.sync == SyncPolicy::EveryWrite;
-        match op {
-            KvOp::Change(KvChange::Put { key, value }) => {
-                outcome(store.put(key.as_slice(), value.as_slice()), durable)
-            }
-            KvOp::Change(KvChange::Del { key }) => outcome(store.delete(key.as_slice()), durable),
-            KvOp::Batch(changes) => {
-                let mut batch = Batch::new();
-                for change in changes {
-                    match change {
-                        KvChange::Put { key, value } => batch.put(key.as_slice(), value.as_slice()),
-                        KvChange::Del { key } => batch.delete(key.as_slice()),
-                    };
-                }
-                outcome(store.write(batch), durable)
-            }
-            KvOp::Sync => outcome(store.sync(), true),
-            // A new epoch begins with a durable snapshot of everything.
-            KvOp::Compact => outcome(store.compact(), true),
-        }
+    fn execute(&self, store: &mut Running, op: &KvOp) -> Outcome {
+        store.execute(op)
     }
 
-    fn read(&self, store: &mut Store) -> Result<KvState, SubjectError> {
-        Ok(store.iter().collect())
+    fn read(&self, store: &mut Running) -> Result<KvState, SubjectError> {
+        Ok(store.read())
     }
 
-    fn close(&self, store: Store) -> Result<(), SubjectError> {
+    fn close(&self, store: Running) -> Result<(), SubjectError> {
         Ok(store.close()?)
     }
 

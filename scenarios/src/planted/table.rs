@@ -185,4 +185,46 @@ pub const BUGS: &[PlantedBug] = &[
             "A damaged value is served.",
         )
     },
+    bug(
+        "interval-acknowledged-early",
+        "With syncs at intervals, writes count as durable as soon as they are written.",
+        "A write that was reported as durable is gone after power loss.",
+    ),
+    PlantedBug {
+        models: &["posix", "ext4", "xfs", "paranoid"],
+        impossible: &[Impossible {
+            models: &["btrfs"],
+            why: "a size is on the disk only together with the data that was appended with it",
+        }],
+        ..bug(
+            "full-disk-tail-kept",
+            "After a write that found the disk full, the log goes on behind what that left.",
+            "Bytes of a refused write come back inside a later one.",
+        )
+    },
+    bug(
+        "failed-sync-retried",
+        "A failed sync of the log is tried again, and believed when it succeeds.",
+        "A write that was reported as done is gone after power loss.",
+    ),
+    bug(
+        "segment-removed-early",
+        "Compaction removes the log before it has synced the snapshot that replaces it.",
+        "Power loss leaves a snapshot that is empty or torn, and no log.",
+    ),
+    bug(
+        "incremental-applied-twice",
+        "Recovery applies the first incremental snapshot of a chain once more behind the last one.",
+        "Old values come back.",
+    ),
+    bug(
+        "base-removed-early",
+        "An incremental snapshot replaces the one that it builds on, whose file is removed.",
+        "The store does not open.",
+    ),
+    bug(
+        "group-acknowledged-early",
+        "Group commit answers the writes that came while its sync ran together with those before it.",
+        "A write that was reported as done is gone after power loss.",
+    ),
 ];
