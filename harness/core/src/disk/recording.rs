@@ -1,5 +1,6 @@
 //! What one running process did: its trace, and the version chain of every cell it touched.
 
+use std::ops::Range;
 use std::panic::Location;
 
 use rustc_hash::FxHashMap;
@@ -151,6 +152,8 @@ pub(super) struct Slot {
     pub is_dir: bool,
 }
 
+/// Units of a hole that are zeroed one by one; those of a longer one stay free.
+const HOLE_UNITS_MAX: u64 = 1 << 14;
 const NO_CELL: CellId = CellId::MAX;
 /// Files up to this many units (32 MiB of sectors) have their cells in a plain vector.
 const DENSE_UNITS: u64 = 1 << 16;
@@ -578,6 +581,16 @@ impl Recording {
                 self.patch_unit(inode, unit, (first % unit_len) as usize, fill);
             }
         }
+    }
+
+    /// The units of a file of `most` bytes, from the one at byte `offset` on, that zeroing it concerns although
+    /// nobody may have written them: what is written there later comes after that.
+    pub(super) fn holes(&self, offset: u64, most: u64) -> Range<u64> {
+        let unit = self.rules.unit as u64;
+        let first = offset / unit;
+        let end =
+            if self.rules.sizes_matter { most.div_ceil(unit).min(first + HOLE_UNITS_MAX) } else { first };
+        first..end
     }
 
     pub(super) fn set_size(&mut self, inode: Inode, len: u64) {

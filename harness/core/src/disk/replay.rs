@@ -26,6 +26,26 @@ impl Recording {
         copy
     }
 
+    /// The same, of the events before `end`; of the last of them, a write, only the first `written` bytes.
+    pub fn replayed_into_write(&self, rules: Rules, below: &World, end: Pos, written: u32) -> Recording {
+        let last = end.saturating_sub(1);
+        let mut copy = self.replayed_until(rules, below, last);
+        let event = &self.trace.events[last as usize];
+        if let EventKind::Call(Call::Write { inode, offset, data }) = &event.kind {
+            let bytes = &self.trace.bytes(*data)[..written.min(data.len) as usize];
+            let call = copy.replay_write(*inode, *offset, bytes);
+            copy.push_call(call, event.source);
+        }
+        copy
+    }
+
+    fn replay_write(&mut self, inode: Inode, offset: u64, bytes: &[u8]) -> Call {
+        self.write_data(inode, u64::MAX, offset, bytes);
+        let now = self.newest_size(inode);
+        self.extend(inode, now, offset, offset + bytes.len() as u64);
+        Call::Write { inode, offset, data: self.trace.store_bytes(bytes) }
+    }
+
     fn replay(&mut self, from: &Recording, call: &Call, below: &World) -> Call {
         match call {
             Call::Create { dir, name, .. } | Call::CreateDir { dir, name, .. } => {
@@ -60,22 +80,21 @@ impl Recording {
                 self.change_entry(*b_dir, b, Some(*a_inode));
             }
             Call::Write { inode, offset, data } => {
-                let bytes = from.trace.bytes(*data);
-                self.write_data(*inode, u64::MAX, *offset, bytes);
-                let now = self.newest_size(*inode);
-                self.extend(*inode, now, *offset, offset + bytes.len() as u64);
-                let data = self.trace.store_bytes(bytes);
-                return Call::Write { inode: *inode, offset: *offset, data };
+                return self.replay_write(*inode, *offset, from.trace.bytes(*data));
             }
             Call::Allocate { inode, offset, len } => {
                 let now = self.newest_size(*inode);
                 self.extend(*inode, now, offset + len, offset + len);
             }
             Call::ZeroRange { inode, offset, len, keep_size } => {
-                let units = below.units_from(*inode, *offset);
+                let now = self.newest_size(*inode);
+                let mut units = below.units_from(*inode, *offset);
+                if let SizeFn::Absolute(size) = now {
+                    let most = if *keep_size { size } else { size.max(offset + len) };
+                    units.extend(self.holes(*offset, most));
+                }
                 self.zero_data(*inode, &units, *offset, offset + len);
                 if !keep_size {
-                    let now = self.newest_size(*inode);
                     self.extend(*inode, now, offset + len, offset + len);
                 }
             }
@@ -99,7 +118,10 @@ impl Recording {
             return;
         }
         if !matches!(now, SizeFn::Absolute(size) if size < len) {
-            let units = below.units_from(inode, len);
+            let mut units = below.units_from(inode, len);
+            if let SizeFn::Absolute(size) = now {
+                units.extend(self.holes(len, size));
+            }
             self.zero_data(inode, &units, len, u64::MAX);
         }
         if matches!(now, SizeFn::Absolute(size) | SizeFn::AtLeast(size) if size > len) {

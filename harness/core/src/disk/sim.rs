@@ -453,11 +453,7 @@ impl Process {
         let unit = self.recording.unit() as u64;
         let mut below = self.world.units_from(inode, offset);
         below.retain(|number| *number < inherited.max(most).div_ceil(unit));
-        if self.recording.rules().sizes_matter {
-            // Holes are zeroed like the rest: what is written there later comes after that.
-            let first = offset / unit;
-            below.extend(first..most.div_ceil(unit).min(first + HOLE_UNITS_MAX));
-        }
+        below.extend(self.recording.holes(offset, most));
         below
     }
 
@@ -483,9 +479,6 @@ impl Process {
         Ok(())
     }
 }
-
-/// Units of a hole that are zeroed one by one; those of a longer one stay free.
-const HOLE_UNITS_MAX: u64 = 1 << 14;
 
 struct SimFile {
     shared: Arc<Shared>,

@@ -6,10 +6,11 @@ use std::sync::atomic::AtomicUsize;
 
 use super::confirm;
 use super::crash_point::{Crashed, Explorer, Found, Walk, worth_crashing};
+use super::kill::written;
 use super::pool::{Prepared, fnv1a};
 use super::process::End;
 use super::token::CrashEvidence;
-use super::{Evidence, Reproduction, Settings, Step, Token, kill_points};
+use super::{CrashPoint, Evidence, Reproduction, Settings, Step, Token, kill_points};
 use crate::disk::{Chooser, CrashedLayer, Narrowing, World};
 use crate::explain;
 use crate::fault::Injector;
@@ -20,7 +21,7 @@ use crate::oracle::{Failure, History};
 use crate::plain::Tree;
 use crate::report::Violation;
 use crate::subject::Subject;
-use crate::trace::{EventKind, Trace};
+use crate::trace::{EventKind, Pos, Trace};
 
 /// A violation that needs no crash: the store does not do what its model does.
 pub(super) fn without_crash<S: Subject>(
@@ -56,6 +57,7 @@ pub(super) fn without_crash<S: Subject>(
         check: failure.check.to_string(),
         aftermath: false,
         killed_at: None,
+        written: 0,
         crashes: Vec::new(),
     };
     Some(Violation {
@@ -144,6 +146,7 @@ pub(super) fn confirm<S: Subject>(
         check: found.failure.check.to_string(),
         aftermath: found.aftermath,
         killed_at: found.killed_at,
+        written: written(&prepared.recording, &found.world.layers[0].recording, found.killed_at),
         crashes: found.crashes.clone(),
     };
     Ok(Violation {
@@ -226,7 +229,7 @@ fn follow<S: Subject>(
     let violated = AtomicUsize::new(usize::MAX);
     let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &violated);
     if let (Some(at), []) = (evidence.killed_at, &evidence.crashes[..]) {
-        let point = *kill_points(&prepared.recording.trace).iter().find(|point| point.at == at)?;
+        let point = killed(prepared, at, evidence.written)?;
         return explorer.resume(prepared, point).break_value();
     }
     let (world, stack) = walk(&mut explorer, prepared, evidence)?;
@@ -245,6 +248,11 @@ fn follow<S: Subject>(
     }
 }
 
+fn killed<S: Subject>(prepared: &Prepared<S>, at: Pos, written: u32) -> Option<CrashPoint> {
+    let points = kill_points(&prepared.recording.trace);
+    points.into_iter().find(|point| (point.at, point.written) == (at, written))
+}
+
 type Walked<St> = (Arc<World>, Vec<Crashed<St>>);
 
 /// The disk after the evidence's last crash.
@@ -255,7 +263,7 @@ fn walk<S: Subject>(
 ) -> Option<Walked<S::State>> {
     let first = evidence.crashes.first()?;
     if let Some(at) = evidence.killed_at {
-        let point = *kill_points(&prepared.recording.trace).iter().find(|point| point.at == at)?;
+        let point = killed(prepared, at, evidence.written)?;
         let ControlFlow::Continue(successor) = explorer.resume(prepared, point) else { return None };
         return successor.crashes().into_iter().find(|(world, _)| world.layers[0].at == first.at);
     }

@@ -1,4 +1,4 @@
-//! A process is killed: the cache stays, the next process recovers from it and goes on in the same layer.
+//! A process is killed, between two calls or between two pages of a write: the cache stays, the next process recovers from it and goes on in the same layer.
 //! What it read, and acknowledged on the strength of it, may never have reached the disk: so the power is cut
 //! at every barrier of its recovery and of what follows.
 
@@ -15,7 +15,7 @@ use crate::fault::Injector;
 use crate::model::{Model, Persisted};
 use crate::oracle::{Failure, History, epoch};
 use crate::subject::{Outcome, Subject};
-use crate::trace::{Mark, Pos};
+use crate::trace::{Call, EventKind, Mark, Pos};
 
 /// The process that went on after a kill, run to its end.
 pub(super) struct Successor<St> {
@@ -76,7 +76,7 @@ impl<S: Subject> Explorer<'_, S> {
     ) -> Walk<S::State, Successor<S::State>> {
         self.recoveries += 1;
         let empty = Arc::new(World::empty(prepared.recording.rules()));
-        let recording = prepared.recording.replayed_until(empty.rules, &empty, point.at);
+        let recording = until_kill(&prepared.recording, &empty, point);
         let disk = SimDisk::resume(empty, recording, self.settings.calls_max, Default::default());
         disk.inject(Injector::for_recovery(&self.settings.faults, true));
         let mut recovered_at = disk.position();
@@ -102,9 +102,15 @@ impl<S: Subject> Explorer<'_, S> {
             recovered_at = finished.recording.trace.end();
         }
         let before = Arc::new(prepared.history.cut(point.at));
+        if let Some(observer) = &mut self.observer {
+            let (first, at) = (point.first, point.at);
+            let crashed = Crashed { layer: 0, history: before.clone(), recovered_at: None, first, at };
+            let state = if let End::State(state) = &end { Some(state) } else { None };
+            observer(&[crashed], &[first], state);
+        }
         match self.wrong(prepared, point, &before, (&end, &outcomes, &finished.faults)) {
-            Some(found) => ControlFlow::Break(Box::new(found)),
-            None => {
+            Some(found) if self.observer.is_none() => ControlFlow::Break(Box::new(found)),
+            _ => {
                 let state = if let End::State(state) = end { state } else { self.subject.initial_state() };
                 ControlFlow::Continue(successor(
                     self.subject,
@@ -133,7 +139,10 @@ impl<S: Subject> Explorer<'_, S> {
             End::Failed(_) if !faults.fired().is_empty() => return None,
             other => (point.at, None, end_failure(other)),
         };
-        let world = prepared.world(CrashPoint { at, ..point });
+        let world = match point.written {
+            0 => prepared.world(CrashPoint { at, ..point }),
+            _ => self.world_inside_write(prepared, point),
+        };
         let stack =
             vec![Crashed { layer: 0, history: before.clone(), recovered_at: None, first: point.first, at }];
         Some(Found {
@@ -150,6 +159,35 @@ impl<S: Subject> Explorer<'_, S> {
             stack,
         })
     }
+}
+
+impl<S: Subject> Explorer<'_, S> {
+    /// The disk under a kill inside a write: its first part is the last that the process did.
+    fn world_inside_write(&self, prepared: &Prepared<S>, point: CrashPoint) -> Arc<World> {
+        let empty = World::empty(prepared.recording.rules());
+        let recording = Arc::new(until_kill(&prepared.recording, &empty, point));
+        let persisted = Arc::new(Persisted::new(&self.settings.model, &recording));
+        Arc::new(empty.crash(CrashedLayer { recording, persisted, at: point.at }, &[]))
+    }
+}
+
+/// What the process had done when it was killed.
+fn until_kill(recording: &Recording, below: &World, point: CrashPoint) -> Recording {
+    match point.written {
+        0 => recording.replayed_until(below.rules, below, point.at),
+        written => recording.replayed_into_write(below.rules, below, point.at, written),
+    }
+}
+
+/// How many bytes of its last write a process, killed at `at`, had written, if that was not all of them: what it
+/// had done is compared with what the workload does.
+pub(super) fn written(workload: &Recording, killed: &Recording, at: Option<Pos>) -> u32 {
+    let last = at.and_then(|at| at.checked_sub(1)).unwrap_or(Pos::MAX) as usize;
+    let length = |recording: &Recording| match recording.trace.events.get(last).map(|event| &event.kind) {
+        Some(EventKind::Call(Call::Write { data, .. })) => data.len,
+        _ => 0,
+    };
+    if length(killed) < length(workload) { length(killed) } else { 0 }
 }
 
 struct Went<St> {

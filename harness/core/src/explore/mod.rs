@@ -22,7 +22,7 @@ use crate::model::Model;
 use crate::plain::Tree;
 use crate::report::{Shard, SweepReport, Violation};
 use crate::subject::{LineError, Subject};
-pub use outcomes::{Outcome, outcomes};
+pub use outcomes::{Outcome, kill_outcomes, outcomes};
 pub(crate) use plainly::run_plainly;
 pub use points::{CrashKind, CrashPoint, crash_points, kill_points};
 pub(crate) use pool::{calls_made, fnv1a};
@@ -38,8 +38,8 @@ pub struct Settings {
     pub model: Model,
     /// Crashes in a row: 1 crashes the workload only, 2 also crashes recovery and what follows it.
     pub depth: u32,
-    /// Whether the process is also killed at every boundary between two calls, its successor's recovery
-    /// judged, and the power cut at every barrier of that recovery and what follows it.
+    /// Whether the process is also killed at every boundary between two calls and between two pages of a write, its
+    /// successor's recovery judged, and the power cut at every barrier of that recovery and what follows it.
     pub kills: bool,
     /// Seed of everything random (probing).
     pub seed: u64,

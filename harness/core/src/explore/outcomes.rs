@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::crash_point::{Crashed, Explorer};
 use super::pool::Prepared;
-use super::{Settings, Step};
+use super::{CrashKind, CrashPoint, Settings, Step, kill_points};
 use crate::subject::Subject;
 use crate::trace::Pos;
 
@@ -22,11 +22,30 @@ pub struct Outcome<St> {
     pub state: Option<St>,
 }
 
-/// All outcomes of a workload, each once, in the order found.
+/// All outcomes of a workload's power losses, each once, in the order found.
 pub fn outcomes<S: Subject>(
     subject: &S,
     steps: &[Step<S::Op>],
     settings: &Settings,
+) -> Vec<Outcome<S::State>> {
+    observed(subject, steps, settings, |prepared| prepared.points.clone())
+}
+
+/// All outcomes of killing a workload's process, and of cutting the power while the next one recovers and goes on,
+/// each once, in the order found.
+pub fn kill_outcomes<S: Subject>(
+    subject: &S,
+    steps: &[Step<S::Op>],
+    settings: &Settings,
+) -> Vec<Outcome<S::State>> {
+    observed(subject, steps, settings, |prepared| kill_points(&prepared.recording.trace))
+}
+
+fn observed<S: Subject>(
+    subject: &S,
+    steps: &[Step<S::Op>],
+    settings: &Settings,
+    points: impl Fn(&Prepared<S>) -> Vec<CrashPoint>,
 ) -> Vec<Outcome<S::State>> {
     let prepared = Prepared::new(subject, steps, settings);
     let mut found: Vec<Outcome<S::State>> = Vec::new();
@@ -40,8 +59,11 @@ pub fn outcomes<S: Subject>(
     let violated = AtomicUsize::new(usize::MAX);
     let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &violated);
     explorer.observer = Some(&mut observe);
-    for point in &prepared.points {
-        let walk = explorer.crash_point(&prepared.world(*point), prepared.crashed(*point));
+    for point in points(&prepared) {
+        let walk = match point.kind {
+            CrashKind::PowerLoss => explorer.crash_point(&prepared.world(point), prepared.crashed(point)),
+            CrashKind::Kill => explorer.kill_point(&prepared, point),
+        };
         debug_assert!(walk.is_continue());
     }
     found

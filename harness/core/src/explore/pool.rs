@@ -171,7 +171,10 @@ pub(crate) fn calls_made<S: Subject>(
 fn of_shard(settings: &Settings, points: &[CrashPoint]) -> Vec<CrashPoint> {
     let Settings { scenario, model, seed, shard, .. } = settings;
     let dealt = |point: &CrashPoint| {
-        let text = format!("{scenario}\0{}\0{seed}\0{:?} {}", model.name, point.kind, point.at);
+        let mut text = format!("{scenario}\0{}\0{seed}\0{:?} {}", model.name, point.kind, point.at);
+        if point.written > 0 {
+            text.push_str(&format!(" {}", point.written));
+        }
         fnv1a(text.as_bytes()) % u64::from(shard.count.max(1)) == u64::from(shard.index.max(1) - 1)
     };
     points.iter().copied().filter(dealt).collect()

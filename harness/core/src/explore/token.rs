@@ -24,6 +24,8 @@ pub struct Evidence {
     /// Where in the workload's trace the process was killed, if it was; the crashes then belong to the process
     /// that went on.
     pub killed_at: Option<u32>,
+    /// If it was killed inside the last write before that: how many of the write's bytes had reached the cache.
+    pub written: u32,
     /// The power losses, the first process's first.
     pub crashes: Vec<CrashEvidence>,
 }
@@ -71,6 +73,9 @@ impl fmt::Display for Token {
         put_text(&mut body, &self.evidence.check);
         put_number(&mut body, u64::from(self.evidence.aftermath));
         put_number(&mut body, self.evidence.killed_at.map_or(0, |at| u64::from(at) + 1));
+        if self.evidence.killed_at.is_some() {
+            put_number(&mut body, u64::from(self.evidence.written));
+        }
         put_number(&mut body, self.evidence.crashes.len() as u64);
         for crash in &self.evidence.crashes {
             put_number(&mut body, u64::from(crash.at));
@@ -213,6 +218,7 @@ impl Reader<'_> {
         let check = self.text()?;
         let aftermath = self.number()? != 0;
         let killed_at = self.number_u32()?.checked_sub(1);
+        let written = if killed_at.is_some() { self.number_u32()? } else { 0 };
         let count = self.number()?;
         let mut crashes = Vec::new();
         for _ in 0..count {
@@ -230,7 +236,7 @@ impl Reader<'_> {
             depth,
             seed,
             faults,
-            evidence: Evidence { trace_fingerprint, check, aftermath, killed_at, crashes },
+            evidence: Evidence { trace_fingerprint, check, aftermath, killed_at, written, crashes },
         })
     }
 }
@@ -251,6 +257,7 @@ mod tests {
                 check: "durability".into(),
                 aftermath: true,
                 killed_at: Some(0),
+                written: 4096,
                 crashes: vec![
                     CrashEvidence { at: 300, choices: vec![0, 0, 0, 1, 2, 2] },
                     CrashEvidence { at: 7, choices: vec![] },

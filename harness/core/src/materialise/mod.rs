@@ -45,7 +45,7 @@ mod sync;
 use std::fmt;
 
 pub use base::Base;
-pub use brute_force::brute_force;
+pub use brute_force::{brute_force, brute_force_kills};
 pub use chains::Chains;
 pub use states::{Fill, Picks};
 
