@@ -71,7 +71,10 @@ impl Process {
 
     /// What the medium makes of bytes that come from it.
     fn read_medium(&mut self, inode: Inode, path: &Path, buf: &mut [u8], offset: u64) -> Result<(), Failure> {
-        let Some(mut faults) = self.faults.take().filter(|faults| faults.has_medium()) else { return Ok(()) };
+        if !self.faults.as_ref().is_some_and(|faults| faults.has_medium()) {
+            return Ok(());
+        }
+        let Some(mut faults) = self.faults.take() else { return Ok(()) };
         let recording = &self.recording;
         let unit_len = recording.unit() as u64;
         let from_disk = |at: u64| {
