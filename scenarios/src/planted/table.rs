@@ -93,11 +93,19 @@ pub const BUGS: &[PlantedBug] = &[
         "Manifests are renamed into place without having been synced.",
         "The newest manifest is empty after power loss, and the store does not open.",
     ),
-    bug(
-        "dir-sync-dropped",
-        "The store never syncs its directory.",
-        "Files that a manifest refers to have no name after power loss.",
-    ),
+    PlantedBug {
+        models: &["posix", "ext4", "btrfs", "paranoid"],
+        impossible: &[Impossible {
+            models: &["xfs"],
+            why: "directory operations reach the disk in order, and the sync of a segment whose name is pending \
+                  commits all before it",
+        }],
+        ..bug(
+            "dir-sync-dropped",
+            "The store never syncs its directory.",
+            "Files that a manifest refers to have no name after power loss.",
+        )
+    },
     PlantedBug {
         models: UNORDERED,
         impossible: &[Impossible {
@@ -226,5 +234,25 @@ pub const BUGS: &[PlantedBug] = &[
         "group-acknowledged-early",
         "Group commit answers the writes that came while its sync ran together with those before it.",
         "A write that was reported as done is gone after power loss.",
+    ),
+    bug(
+        "sync-error-ignored",
+        "Nobody looks at the result of a log segment's sync.",
+        "A write that was reported as done is gone after power loss.",
+    ),
+    bug(
+        "short-write-ignored",
+        "A write to the log that did a part is taken for the whole.",
+        "A write that was reported as done is gone after a crash.",
+    ),
+    bug(
+        "read-error-as-end",
+        "A read error is taken for the end of the log.",
+        "Recovery drops synced writes for good.",
+    ),
+    bug(
+        "reopen-error-ignored",
+        "A recycled segment that could not be opened after its rename is taken for open.",
+        "Writes that were reported as done have gone nowhere.",
     ),
 ];
