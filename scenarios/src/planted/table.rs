@@ -235,24 +235,4 @@ pub const BUGS: &[PlantedBug] = &[
         "Group commit answers the writes that came while its sync ran together with those before it.",
         "A write that was reported as done is gone after power loss.",
     ),
-    bug(
-        "sync-error-ignored",
-        "Nobody looks at the result of a log segment's sync.",
-        "A write that was reported as done is gone after power loss.",
-    ),
-    bug(
-        "short-write-ignored",
-        "A write to the log that did a part is taken for the whole.",
-        "A write that was reported as done is gone after a crash.",
-    ),
-    bug(
-        "read-error-as-end",
-        "A read error is taken for the end of the log.",
-        "Recovery drops synced writes for good.",
-    ),
-    bug(
-        "reopen-error-ignored",
-        "A recycled segment that could not be opened after its rename is taken for open.",
-        "Writes that were reported as done have gone nowhere.",
-    ),
 ];
