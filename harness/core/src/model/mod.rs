@@ -21,12 +21,14 @@
 //! to each other only until one of them changes again before the rename is durable: btrfs logs the state of
 //! names, not the operations (`mv s t; mv n t; mv t x; fsync x` left `s` gone and the replaced `t` back). And
 //! a size implies its page only until a later write moves the size into another page: the kernel writes pages
-//! back in any order, each takes the size along to its own end (`A1p+.1p+C1p` on xfs).
+//! back in any order, each takes the size along to its own end (`A1p+.1p+C1p` on xfs). A crash before the call
+//! that takes an implication back is still bound by it.
 //!
 //! **Directories** move atomically under every model: none shows one under two names, or loses it.
 //!
 //! **What is pending.** A file has pending metadata if its size, or a name that refers or referred to it
-//! (created, linked, renamed, removed), has versions that are not durable yet.
+//! (created, linked, renamed, removed), has versions that are not durable yet. That a rename gave its name to
+//! another file does not count: looser than ext4 and xfs.
 //!
 //! # The built-in models
 //!
