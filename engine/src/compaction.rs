@@ -12,6 +12,7 @@
 //! store stops.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::core::Core;
 use crate::dir::Dir;
@@ -22,6 +23,7 @@ use crate::names::Name;
 use crate::planted::Planted;
 use crate::snapshot::{SnapshotHeader, Writer};
 use crate::state::{Event, State};
+use crate::stats::Measured;
 use crate::wal::Log;
 
 /// Retired segments kept for recycling; more are removed.
@@ -87,6 +89,7 @@ pub(crate) struct Compaction {
     names: u64,
     /// The rename that is the switch was tried.
     switch_tried: bool,
+    started: Option<Duration>,
 }
 
 enum Step {
@@ -241,6 +244,11 @@ impl Compaction {
         live.first_sequence = self.cut.next_sequence;
         live.ops -= self.cut.ops;
         live.log_bytes -= self.cut.log_bytes;
+        let counts = &mut core.recorder.counts;
+        let replaced = if self.base.is_none() { live.snapshot_bytes } else { 0 };
+        counts.compacted_bytes_in += replaced + self.cut.log_bytes;
+        counts.compacted_bytes_out += self.writer.bytes_written();
+        live.snapshot_bytes = live.snapshot_bytes - replaced + self.writer.bytes_written();
         live.snapshot_entries = match self.base {
             Some(_) => live.snapshot_entries + self.writer.entries_written(),
             None => self.writer.entries_written(),
@@ -337,6 +345,7 @@ impl Core {
             step: Step::Write,
             names,
             switch_tried: false,
+            started: self.recorder.start(),
         };
         if self.options.planted == Planted::SnapshotAfterLogReplaced {
             let switched = self.switch_log_first(&compaction);
@@ -412,9 +421,12 @@ impl Core {
             }
             Ok(true) => {
                 self.last_compaction_error = None;
+                self.recorder.counts.compactions += 1;
+                self.recorder.measured(Measured::Compaction, compaction.started);
                 self.machine.step(Event::CompactionEnded)
             }
             Err(error) => {
+                self.recorder.counts.compactions_failed += 1;
                 let adopted = self.live.epoch >= compaction.epoch;
                 let (cut, error) = compaction.roll_back(self, error);
                 self.failed_cut = Some(cut).filter(|_| !adopted);

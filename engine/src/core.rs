@@ -16,6 +16,7 @@ use crate::planted::Planted;
 use crate::record;
 use crate::recovery::RecoveryReport;
 use crate::state::{Event, Machine, State};
+use crate::stats::{Measured, Recorder, Stats};
 use crate::wal::{Draft, Log, SegmentHeader, Syncing};
 
 pub(crate) struct Core {
@@ -37,6 +38,7 @@ pub(crate) struct Core {
     /// What the newest snapshot holds, if the next one may be a difference to it.
     pub(crate) base: Option<Memory>,
     pub(crate) report: RecoveryReport,
+    pub(crate) recorder: Recorder,
     /// Why the store takes no writes.
     cause: Option<String>,
     /// A segment that could not be finished: it must go before the log goes on.
@@ -70,6 +72,8 @@ pub(crate) struct Live {
     pub(crate) log_bytes: u64,
     /// Entries in the snapshots, for compaction.
     pub(crate) snapshot_entries: u64,
+    /// Bytes in the snapshots, for statistics.
+    pub(crate) snapshot_bytes: u64,
     /// What could not be removed yet.
     pub(crate) garbage: Vec<Name>,
 }
@@ -110,6 +114,7 @@ impl Core {
             None => Some("its files are damaged".to_string()),
         };
         let durable = live.next_sequence - 1;
+        let recorder = Recorder::new(options.clock.as_ref());
         Core {
             dir,
             options,
@@ -123,6 +128,7 @@ impl Core {
             tried_at: 0,
             base: None,
             report,
+            recorder,
             cause,
             unfinished: None,
             durable,
@@ -131,6 +137,13 @@ impl Core {
             scratch: Vec::new(),
             _lock: lock,
         }
+    }
+
+    pub(crate) fn stats(&self, memory: &Memory) -> Stats {
+        let mut stats = self.recorder.stats();
+        stats.entries = memory.len() as u64;
+        stats.data_bytes = memory.bytes();
+        stats
     }
 
     pub(crate) fn is_failed(&self) -> bool {
@@ -152,6 +165,10 @@ impl Core {
             self.live.next_sequence += 1;
             self.live.ops += count as u64;
             self.live.log_bytes += record.len() as u64;
+            let counts = &mut self.recorder.counts;
+            counts.writes += 1;
+            counts.operations += count as u64;
+            counts.written_bytes += record.len() as u64;
             if self.options.planted == Planted::IntervalAcknowledgedEarly {
                 self.durable = self.last_sequence();
             }
@@ -225,6 +242,7 @@ impl Core {
         }
         failpoint!("rotate::after_sync_dir");
         self.unfinished = None;
+        self.recorder.counts.rotations += 1;
         self.live.sealed.push(predecessor);
         self.log = Some(log);
         Ok(())
@@ -250,11 +268,13 @@ impl Core {
 
     fn sync_log(&mut self) -> Result<(), Error> {
         if let Some(syncing) = self.writer()?.begin_sync()? {
+            let start = self.recorder.start();
             let mut synced = syncing.run();
             if synced.is_err() && self.options.planted == Planted::FailedSyncRetried {
                 synced = syncing.run();
             }
             synced?;
+            self.synced(start);
             self.writer()?.finish_sync(&syncing);
         }
         self.all_durable(self.last_sequence());
@@ -284,6 +304,12 @@ impl Core {
         self.writer()?.finish_sync(syncing);
         self.all_durable(sequence);
         Ok(())
+    }
+
+    /// Counts a sync of the log.
+    pub(crate) fn synced(&mut self, start: Option<Duration>) {
+        self.recorder.counts.syncs += 1;
+        self.recorder.measured(Measured::Sync, start);
     }
 
     fn all_durable(&mut self, sequence: u64) {

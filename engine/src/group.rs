@@ -7,6 +7,7 @@
 //! in which they were submitted.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::core::Core;
 use crate::error::Error;
@@ -113,7 +114,7 @@ impl Group {
         &mut self,
         core: &mut Core,
         mut flight: Flight,
-        result: Result<(), Error>,
+        (start, result): (Option<Duration>, Result<(), Error>),
         apply: impl FnOnce(&mut dyn Iterator<Item = Vec<Op>>),
     ) {
         self.in_flight = false;
@@ -122,6 +123,7 @@ impl Group {
             None => Ok(()),
         };
         if result.is_ok() {
+            core.synced(start);
             apply(&mut flight.members.iter_mut().map(|(_, ops)| std::mem::take(ops)));
             if core.options.planted == Planted::GroupAcknowledgedEarly {
                 let early = self.waiting.iter().map(|(ticket, _)| (*ticket, Ok(())));
@@ -179,9 +181,10 @@ impl GroupCommit {
     /// Syncs what was put into the log, and answers it.
     pub fn finish(&mut self) {
         let Some(flight) = self.flight.take() else { return };
+        let start = self.store.core.recorder.start();
         let result = flight.run();
         let Store { core, memory } = &mut self.store;
-        self.group.finish(core, flight, result, |all| all.for_each(|ops| memory.apply_all(ops)));
+        self.group.finish(core, flight, (start, result), |all| all.for_each(|ops| memory.apply_all(ops)));
         core.maintain(memory);
     }
 

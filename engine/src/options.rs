@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::planted::Planted;
+use crate::state::Observer;
+use crate::stats::Clock;
 
 /// When writes are made durable, and so what a write promises when it returns Ok.
 ///
@@ -86,6 +88,10 @@ pub struct Options {
     pub write_buffer_bytes: usize,
     /// Overwrite the files of retired log segments instead of creating new ones; off by default.
     pub recycle_segments: bool,
+    /// Measure latencies with this clock; none by default.
+    pub clock: Option<Clock>,
+    /// Is told of every transition of the store's state, in order; nobody by default.
+    pub observer: Option<Observer>,
     /// What to do about damage that no crash can explain.
     pub recovery: RecoveryPolicy,
     /// A mistake to make on purpose, for those who test the tests.
@@ -128,6 +134,8 @@ impl Default for Options {
             sync: SyncPolicy::default(),
             write_buffer_bytes: 0,
             recycle_segments: false,
+            clock: None,
+            observer: None,
             recovery: RecoveryPolicy::default(),
             planted: Planted::default(),
         }

@@ -49,7 +49,7 @@ pub struct RecoveryReport {
 pub(crate) fn open(vfs: Arc<dyn Vfs>, path: &Path, options: Options) -> Result<Store, Error> {
     options.check()?;
     let dir = Arc::new(Dir::new(vfs, path));
-    let mut machine = Machine::new();
+    let mut machine = Machine::new(options.observer.clone());
     let (lock, created) = dir.lock(options.create)?;
     machine.step(Event::Locked)?;
     let listing = dir.list()?;
@@ -120,6 +120,7 @@ fn create(dir: &Dir, created: bool, listing: &Listing, options: &Options) -> Res
         ops: 0,
         log_bytes: 0,
         snapshot_entries: 0,
+        snapshot_bytes: 0,
         garbage: dir.sweep(&unfinished),
     };
     let report = RecoveryReport { epoch: 1, ..RecoveryReport::default() };
@@ -154,6 +155,7 @@ fn restore(
         ops: proof.ops,
         log_bytes: proof.log_bytes,
         snapshot_entries: proof.snapshot_entries,
+        snapshot_bytes: proof.snapshot_bytes,
         garbage: Vec::new(),
     };
     if let Some(stopped) = report.stopped.as_ref().filter(|s| s.sealed) {

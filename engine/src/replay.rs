@@ -49,6 +49,8 @@ pub(crate) struct Proof {
     /// Replay stopped in a snapshot.
     pub(crate) in_snapshot: bool,
     pub(crate) snapshot_entries: u64,
+    /// Bytes of the state that they hold.
+    pub(crate) snapshot_bytes: u64,
     /// Sealed segments that are good to their end.
     pub(crate) segments: Vec<u64>,
     pub(crate) tail: Tail,
@@ -154,6 +156,7 @@ impl<'a> Replay<'a> {
             base: None,
             in_snapshot: false,
             snapshot_entries: 0,
+            snapshot_bytes: 0,
             segments: Vec::new(),
             tail: Tail::New { predecessor: 0 },
             next_sequence,
@@ -177,6 +180,7 @@ impl<'a> Replay<'a> {
     #[track_caller]
     pub(crate) fn run(mut self) -> Result<Proof, Error> {
         if self.load_snapshots()? {
+            self.proof.snapshot_bytes = self.proof.memory.bytes();
             self.proof.base = self.keep_base.then(|| self.proof.memory.clone());
             self.replay_log()?;
         } else {

@@ -1,5 +1,8 @@
 //! The store's states, and every way from one to another.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::error::Error;
 
 /// What the store is doing, and so what it lets a caller do.
@@ -34,8 +37,8 @@ pub enum State {
 }
 
 /// What happened to the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
     /// The directory's lock is held.
     Locked,
     /// The state is rebuilt and durable.
@@ -54,17 +57,46 @@ pub(crate) enum Event {
     DiskFailed,
 }
 
+/// A change of state, and why; or an event that changed none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Transition {
+    /// The state before.
+    pub from: State,
+    /// What happened.
+    pub event: Event,
+    /// The state after.
+    pub to: State,
+}
+
+/// Is told of transitions as they happen, by the thread that makes them. It must not call the store.
+#[derive(Clone)]
+pub struct Observer(Arc<dyn Fn(Transition) + Send + Sync>);
+
+impl Observer {
+    /// Calls this.
+    pub fn new(tell: impl Fn(Transition) + Send + Sync + 'static) -> Observer {
+        Observer(Arc::new(tell))
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
 /// The state, changed only by events that are legal in it.
 #[derive(Debug)]
 pub(crate) struct Machine {
     state: State,
     /// A compaction is at work, which a full disk interrupts in name only.
     compacting: bool,
+    observer: Option<Observer>,
 }
 
 impl Machine {
-    pub(crate) fn new() -> Machine {
-        Machine { state: State::Opening, compacting: false }
+    pub(crate) fn new(observer: Option<Observer>) -> Machine {
+        Machine { state: State::Opening, compacting: false, observer }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -86,11 +118,14 @@ impl Machine {
             (_, Event::DiskFailed) => State::Failed,
             _ => return Err(Error::Internal { what: "illegal state transition" }),
         };
-        self.state = next;
+        let from = std::mem::replace(&mut self.state, next);
         match event {
             Event::CompactionBegan => self.compacting = true,
             Event::CompactionEnded => self.compacting = false,
             _ => {}
+        }
+        if let Some(Observer(tell)) = &self.observer {
+            tell(Transition { from, event, to: next });
         }
         Ok(())
     }
@@ -128,7 +163,7 @@ mod tests {
                 continue;
             }
             for event in EVENTS {
-                let mut machine = Machine { state: from, compacting };
+                let mut machine = Machine { state: from, compacting, observer: None };
                 match machine.step(event) {
                     Ok(()) => legal.push((from, event, machine.state())),
                     Err(e) => {
@@ -164,7 +199,7 @@ mod tests {
     #[test]
     fn nothing_leaves_failed() {
         for event in EVENTS {
-            let mut machine = Machine { state: State::Failed, compacting: true };
+            let mut machine = Machine { state: State::Failed, compacting: true, observer: None };
             let _ = machine.step(event);
             assert_eq!(machine.state(), State::Failed);
         }

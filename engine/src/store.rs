@@ -16,6 +16,7 @@ use crate::planted::Planted;
 use crate::record::{self, Batch};
 use crate::recovery::{self, RecoveryReport};
 use crate::state::State;
+use crate::stats::{Measured, Stats};
 use crate::view::View;
 
 /// An ordered map of byte strings that survives crashes.
@@ -54,36 +55,39 @@ impl Store {
     /// Puts a value under a key.
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
         record::check_lengths(key.len(), value.len())?;
+        let start = self.core.recorder.start();
         self.core.check_writable()?;
         self.core.append(1, |record| record::push_op(record, key, Some(value)))?;
-        self.commit(|memory| memory.put(key, value.into()))
+        self.commit(start, |memory| memory.put(key, value.into()))
     }
 
     /// Deletes a key; returns whether it was there. A key that is not there costs nothing.
     pub fn delete(&mut self, key: &[u8]) -> Result<bool, Error> {
         record::check_lengths(key.len(), 0)?;
+        let start = self.core.recorder.start();
         self.core.check_writable()?;
         if !self.memory.contains(key) {
             return Ok(false);
         }
         self.core.append(1, |record| record::push_op(record, key, None))?;
-        self.commit(|memory| memory.remove(key))?;
+        self.commit(start, |memory| memory.remove(key))?;
         Ok(true)
     }
 
     /// Applies all operations of a batch, in order, or none of them.
     pub fn write(&mut self, batch: Batch) -> Result<(), Error> {
         batch.check()?;
+        let start = self.core.recorder.start();
         self.core.check_writable()?;
         if batch.is_empty() {
             return Ok(());
         }
         self.core.append(batch.len(), |record| record::push_ops(record, &batch.ops))?;
-        self.commit(|memory| memory.apply_all(batch.ops))
+        self.commit(start, |memory| memory.apply_all(batch.ops))
     }
 
     /// The funnel behind the log: sync, apply, perhaps compact. Nothing reaches memory that the log refused.
-    fn commit(&mut self, apply: impl FnOnce(&mut Memory)) -> Result<(), Error> {
+    fn commit(&mut self, start: Option<Duration>, apply: impl FnOnce(&mut Memory)) -> Result<(), Error> {
         if self.core.wants_sync(0) {
             if self.core.options.planted == Planted::AcknowledgedBeforeSync {
                 self.core.durable = self.core.last_sequence();
@@ -94,6 +98,7 @@ impl Store {
         apply(&mut self.memory);
         // The write is in the log; what becomes of the compaction is no concern of the writer's.
         self.core.maintain(&self.memory);
+        self.core.recorder.measured(Measured::Write, start);
         Ok(())
     }
 
@@ -135,6 +140,20 @@ impl Store {
     /// How far the compaction at work has come; None without one.
     pub fn compaction(&self) -> Option<Progress> {
         self.core.compaction.as_ref().map(|compaction| compaction.progress())
+    }
+
+    /// Makes a snapshot hold all writes before this one, unless one does, so that no log segment with nothing
+    /// but such writes is left; returns whether there was anything to do.
+    pub fn clean_log_before(&mut self, sequence: u64) -> Result<bool, Error> {
+        if self.core.live.first_sequence >= sequence.min(self.core.live.next_sequence) {
+            return Ok(false);
+        }
+        self.compact().map(|()| true)
+    }
+
+    /// What the store has done since it was opened.
+    pub fn stats(&self) -> Stats {
+        self.core.stats(&self.memory)
     }
 
     /// The number of the last write; each write and each batch has the next one.

@@ -10,6 +10,7 @@ use crate::group::Group;
 use crate::memory::Memory;
 use crate::options::SyncPolicy;
 use crate::record::{self, Op};
+use crate::stats::{Clock, Measured, Stats};
 use crate::store::Store;
 use crate::view::View;
 
@@ -22,6 +23,7 @@ const STEP_BYTES: usize = 256 << 10;
 pub(super) struct Hub<M> {
     inner: M,
     memory: RwLock<Memory>,
+    clock: Option<Clock>,
 }
 
 /// What is behind the lock.
@@ -53,6 +55,7 @@ struct Requests {
 impl<M: Monitor<Inner>> Hub<M> {
     pub(super) fn new(store: Store) -> Hub<M> {
         let Store { core, memory } = store;
+        let clock = core.recorder.clock();
         let inner = Inner {
             applied: core.last_sequence(),
             core,
@@ -63,7 +66,7 @@ impl<M: Monitor<Inner>> Hub<M> {
             progress: None,
             stopping: false,
         };
-        Hub { inner: M::new(inner), memory: RwLock::new(memory) }
+        Hub { inner: M::new(inner), memory: RwLock::new(memory), clock }
     }
 
     pub(super) fn memory(&self) -> RwLockReadGuard<'_, Memory> {
@@ -79,6 +82,12 @@ impl<M: Monitor<Inner>> Hub<M> {
         look(&self.inner.lock().core)
     }
 
+    pub(super) fn stats(&self) -> Stats {
+        let inner = self.inner.lock();
+        let memory = self.memory();
+        inner.core.stats(&memory)
+    }
+
     pub(super) fn progress(&self) -> Option<Progress> {
         self.inner.lock().progress
     }
@@ -91,18 +100,25 @@ impl<M: Monitor<Inner>> Hub<M> {
     }
 
     pub(super) fn write(&self, ops: Vec<Op>) -> Result<(), Error> {
+        let start = self.clock.as_ref().map(Clock::now);
         let inner = self.inner.lock();
         match inner.core.options.sync {
-            SyncPolicy::EveryWrite => self.write_in_group(inner, ops),
-            _ => self.write_alone(inner, ops),
+            SyncPolicy::EveryWrite => self.write_in_group(inner, ops, start),
+            _ => self.write_alone(inner, ops, start),
         }
     }
 
     /// Submits, and then either leads a group through its sync or waits until somebody has.
-    fn write_in_group<'a>(&'a self, mut inner: M::Guard<'a>, ops: Vec<Op>) -> Result<(), Error> {
+    fn write_in_group<'a>(
+        &'a self,
+        mut inner: M::Guard<'a>,
+        ops: Vec<Op>,
+        start: Option<Duration>,
+    ) -> Result<(), Error> {
         let ticket = inner.group.submit(ops);
         loop {
             if let Some(answer) = inner.group.take(ticket) {
+                inner.core.recorder.measured(Measured::Write, start);
                 return answer;
             }
             if inner.syncing || inner.cutting {
@@ -121,12 +137,13 @@ impl<M: Monitor<Inner>> Hub<M> {
             return inner;
         };
         inner.syncing = true;
+        let start = inner.core.recorder.start();
         drop(inner);
         let result = flight.run();
         let mut inner = self.inner.lock();
         let it = &mut *inner;
         let sequence = flight.sequence();
-        it.group.finish(&mut it.core, flight, result, |all| {
+        it.group.finish(&mut it.core, flight, (start, result), |all| {
             self.apply(all);
             it.applied = sequence;
         });
@@ -136,7 +153,12 @@ impl<M: Monitor<Inner>> Hub<M> {
     }
 
     /// Under the policies that let writes return before they are durable.
-    fn write_alone<'a>(&'a self, mut inner: M::Guard<'a>, ops: Vec<Op>) -> Result<(), Error> {
+    fn write_alone<'a>(
+        &'a self,
+        mut inner: M::Guard<'a>,
+        ops: Vec<Op>,
+        start: Option<Duration>,
+    ) -> Result<(), Error> {
         let len = record::encoded_len(&ops);
         while inner.syncing && inner.core.would_sync_before(len) {
             inner = self.inner.wait(inner);
@@ -148,6 +170,7 @@ impl<M: Monitor<Inner>> Hub<M> {
         while inner.core.wants_sync(0) {
             inner = self.sync_once(inner)?;
         }
+        inner.core.recorder.measured(Measured::Write, start);
         if !inner.core.is_failed() && inner.core.wants_compaction(&self.memory()) {
             self.inner.notify_all();
         }
@@ -179,12 +202,14 @@ impl<M: Monitor<Inner>> Hub<M> {
             return Ok(inner);
         };
         inner.syncing = true;
+        let start = inner.core.recorder.start();
         drop(inner);
         let result = syncing.run();
         let mut inner = self.inner.lock();
         inner.syncing = false;
         self.inner.notify_all();
         inner.core.finish_sync(&syncing, sequence, result)?;
+        inner.core.synced(start);
         Ok(inner)
     }
 

@@ -22,6 +22,7 @@ use crate::options::Options;
 use crate::record::{self, Batch};
 use crate::recovery::RecoveryReport;
 use crate::state::State;
+use crate::stats::Stats;
 use crate::store::Store;
 use crate::view::View;
 use hub::Hub;
@@ -133,6 +134,11 @@ impl Shared {
     /// The whole state as it is now, which stays so whatever is written later. It costs nothing to take.
     pub fn view(&self) -> View {
         self.hub.view()
+    }
+
+    /// What the store has done since it was opened.
+    pub fn stats(&self) -> Stats {
+        self.hub.stats()
     }
 
     /// What the store is doing.

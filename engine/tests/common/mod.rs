@@ -324,7 +324,13 @@ pub fn db() -> &'static Path {
 
 /// No automatic compaction, small segments.
 pub fn small() -> Options {
-    Options { segment_size: 4096, compact_log_bytes: None, compact_ops: None, ..Options::default() }
+    Options {
+        segment_size: 4096,
+        compact_log_bytes: None,
+        compact_ops: None,
+        compact_live_ratio: None,
+        ..Options::default()
+    }
 }
 
 #[track_caller]
