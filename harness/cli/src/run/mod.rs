@@ -110,6 +110,7 @@ pub(crate) fn run(
     let out = Out::new(to_stdout(&flags.json) || to_stdout(&flags.junit), common.color);
     let stories = common.verbose || !names.is_empty();
     let mut terminal = Terminal::new(out, &selected, common.quiet, stories, program);
+    terminal.has_fault_flags = !flags.fault.is_empty();
     terminal.seed(flags.seed)?;
 
     let started = Instant::now();
@@ -213,6 +214,7 @@ fn explore(item: &Selected, expected: Verdict, settings: &Settings) -> Result<Sc
         states_log2_max: found.states_log2_max,
         states_exact: found.states_exact,
         seconds: seconds(started.elapsed()),
+        faults_fired: found.faults_fired,
         sweep: found.sweep,
         violations: found.violations,
     })

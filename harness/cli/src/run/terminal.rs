@@ -33,6 +33,8 @@ pub(super) struct Terminal {
     out: Out,
     quiet: bool,
     stories: bool,
+    /// Whether the command line has faults of its own.
+    pub has_fault_flags: bool,
     program: String,
     name_width: usize,
     model_width: usize,
@@ -43,7 +45,8 @@ impl Terminal {
         let name_width = selected.iter().map(|item| item.scenario.name.len()).max().unwrap_or(0);
         let models = selected.iter().flat_map(|item| &item.models);
         let model_width = models.map(|(model, _)| model.name.len()).max().unwrap_or(0);
-        Terminal { out, quiet, stories, program: program.to_string(), name_width, model_width }
+        let (program, has_fault_flags) = (program.to_string(), false);
+        Terminal { out, quiet, stories, has_fault_flags, program, name_width, model_width }
     }
 
     /// The first line, even when quiet: nothing can be shown again without it.
@@ -73,6 +76,10 @@ impl Terminal {
             self.out.line(format!("{INDENT}{}", figures.trim_start()))?;
         } else {
             self.out.line(format!("{head} {figures}"))?;
+        }
+        let is_faulty = self.has_fault_flags || !item.scenario.faults.is_empty();
+        if is_faulty && report.faults_fired == 0 {
+            self.out.line(format!("{INDENT}no fault happened: its rules match no call"))?;
         }
         if let Some(sweep) = report.sweep {
             let SweepReport { workload_calls, recovery_calls, explored, cases } = sweep;

@@ -92,6 +92,8 @@ pub struct Explorer<'a, S: Subject> {
     /// The one being explored.
     pub index: usize,
     pub recoveries: u64,
+    /// Faults injected into them.
+    pub faults_fired: u64,
     pub coverage: Coverage,
     /// Where the process was killed whose successor is being crashed.
     pub killed_at: Option<Pos>,
@@ -128,6 +130,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
             violated,
             index: 0,
             recoveries: 0,
+            faults_fired: 0,
             coverage: Coverage::Exhausted,
             killed_at: None,
             observer: None,
@@ -156,6 +159,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
 
     pub(super) fn start(&mut self) {
         self.recoveries = 0;
+        self.faults_fired = 0;
         self.coverage = Coverage::Exhausted;
         self.killed_at = None;
     }
@@ -291,11 +295,14 @@ impl<'a, S: Subject> Explorer<'a, S> {
                     }
                 }
                 let finished = disk.finish();
+                self.faults_fired += finished.faults.fired().len() as u64;
                 drop(store);
                 return Leaf { end, finished, recovered_at, outcomes };
             }
         };
-        Leaf { end, finished: disk.finish(), recovered_at, outcomes }
+        let finished = disk.finish();
+        self.faults_fired += finished.faults.fired().len() as u64;
+        Leaf { end, finished, recovered_at, outcomes }
     }
 
     /// What fails in a recovery on this disk.

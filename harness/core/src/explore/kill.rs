@@ -98,6 +98,7 @@ impl<S: Subject> Explorer<'_, S> {
             }
         };
         let finished = disk.finish();
+        self.faults_fired += finished.faults.fired().len() as u64;
         if !matches!(end, End::State(_)) {
             recovered_at = finished.recording.trace.end();
         }

@@ -147,6 +147,8 @@ pub struct Exploration {
     pub states_exact: bool,
     /// Confirmed violations, in canonical order.
     pub violations: Vec<Violation>,
+    /// Faults that were injected, in the workload and in recoveries.
+    pub faults_fired: u64,
     /// What a sweep tried.
     pub sweep: Option<SweepReport>,
     /// Set if the harness contradicted itself: a violation that a plain run on the materialised disk does

@@ -23,6 +23,8 @@ pub(super) struct Prepared<S: Subject> {
     pub persisted: Arc<Persisted>,
     pub history: Arc<History<S::State>>,
     pub points: Vec<CrashPoint>,
+    /// Faults that were injected.
+    pub faults_fired: u64,
 }
 
 impl<S: Subject> Prepared<S> {
@@ -33,7 +35,7 @@ impl<S: Subject> Prepared<S> {
         let disk = SimDisk::new(world, Default::default(), calls_max, Default::default());
         disk.inject(Injector::for_workload(&settings.faults));
         let run = process::run_workload(subject, &disk, steps);
-        let Finished { recording, .. } = disk.finish();
+        let Finished { recording, faults, .. } = disk.finish();
         let recording = Arc::new(recording);
         let persisted = Arc::new(Persisted::new(&settings.model, &recording));
         let returned =
@@ -44,7 +46,15 @@ impl<S: Subject> Prepared<S> {
         let history = History::seen(subject, initial, outcomes, &recoveries, &recording.trace, 0);
         let points = crash_points(&recording.trace, &persisted);
         let epilogue = subject.epilogue().into_iter().map(Step::Do).collect();
-        Prepared { epilogue, run, recording, persisted, history: Arc::new(history), points }
+        Prepared {
+            epilogue,
+            run,
+            recording,
+            persisted,
+            history: Arc::new(history),
+            points,
+            faults_fired: faults.fired().len() as u64,
+        }
     }
 
     /// The disk that a crash leaves.
@@ -66,6 +76,7 @@ impl<S: Subject> Prepared<S> {
 /// What came of one crash point.
 struct PointResult<St> {
     recoveries: u64,
+    faults_fired: u64,
     coverage: Coverage,
     found: Option<Box<Found<St>>>,
 }
@@ -79,6 +90,7 @@ pub fn explore<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settin
     let prepared = Prepared::new(subject, steps, settings);
     let mut report = Exploration { ops: steps.len() as u64, ..Exploration::default() };
     report.recoveries = prepared.run.opens;
+    report.faults_fired = prepared.faults_fired;
     if let Some(violation) = super::finding::without_crash(subject, steps, settings, &prepared) {
         report.first_violation_recovery = Some(report.recoveries);
         report.states_exact = true;
@@ -97,6 +109,7 @@ pub fn explore<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settin
     for result in results {
         report.crash_points += 1;
         report.recoveries += result.recoveries;
+        report.faults_fired += result.faults_fired;
         match result.coverage {
             _ if result.found.is_some() => report.unexplored += 1,
             Coverage::Exhausted => report.exhausted += 1,
@@ -228,7 +241,8 @@ fn explore_points<S: Subject>(
             if let Some(progress) = &settings.progress {
                 progress.explored(explorer.recoveries);
             }
-            let result = PointResult { recoveries: explorer.recoveries, coverage: explorer.coverage, found };
+            let Explorer { recoveries, faults_fired, coverage, .. } = explorer;
+            let result = PointResult { recoveries, faults_fired, coverage, found };
             lock()[index] = Some(result);
         }
     };

@@ -320,7 +320,7 @@ pub enum Outcome {
 impl Outcome {
     /// Whether the disk says that it holds what it does not hold: then durability is not owed.
     pub fn is_lie(self) -> bool {
-        matches!(self, Outcome::Lost | Outcome::Misdirected(_) | Outcome::Rot(_) | Outcome::BadSector)
+        matches!(self, Outcome::Lost | Outcome::Misdirected(_) | Outcome::Rot(_))
     }
 
     /// Whether it shows where the disk is read.

@@ -118,6 +118,7 @@ pub(crate) fn sweep<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &S
         report.probed += result.probed;
         report.unexplored += result.unexplored;
         report.recoveries += result.recoveries;
+        report.faults_fired += result.faults_fired;
         report.states_log2_max = report.states_log2_max.max(result.states_log2_max);
         report.states_exact &= result.states_exact;
         states.push(result.states_log2);

@@ -80,6 +80,9 @@ pub struct ScenarioReport {
     pub states_exact: bool,
     /// Time taken; the only field that differs between two runs with the same seed.
     pub seconds: f64,
+    /// Faults that were injected, in the workload and in recoveries.
+    #[serde(default)]
+    pub faults_fired: u64,
     /// What a sweep over faults tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepReport>,
