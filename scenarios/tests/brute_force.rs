@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
 
 use proptest::prelude::*;
-use unplug::explore::{Settings, outcomes, parse_workload};
-use unplug::materialise::brute_force;
+use unplug::explore::{Outcome, Settings, kill_outcomes, outcomes, parse_workload};
+use unplug::materialise::{brute_force, brute_force_kills};
 use unplug::model::Model;
+use unplug::subject::Subject;
 use unplug::workload::{OptionValue, Options};
 use unplug_scenarios::engine::Engine;
 use unplug_scenarios::planted::BUGS;
@@ -22,14 +23,33 @@ fn engine(bug: Option<&str>, sync: &str, segment_size: u64) -> Engine {
     Engine::new(&options, bug).unwrap()
 }
 
-/// Cases with more legal states than brute force can take, or that go wrong without a crash, are passed over.
+/// After a kill.
+const KILL_STATES_MAX: u64 = 300;
+
+type Outcomes = Vec<Outcome<<Engine as Subject>::State>>;
+
+fn settings(model: &Model, depth: u32) -> Settings {
+    Settings { depth, jobs: 1, cap: u64::MAX, ..Settings::new("test", model.clone()) }
+}
+
 fn check(subject: &Engine, lines: &[String], model: &Model, depth: u32) -> Result<(), TestCaseError> {
     let steps = parse_workload(subject, lines).unwrap();
-    let Some(brute) = brute_force(subject, &steps, model, depth, STATES_MAX[depth as usize - 1]) else {
+    let brute = brute_force(subject, &steps, model, depth, STATES_MAX[depth as usize - 1]);
+    same(brute, || outcomes(subject, &steps, &settings(model, depth)))
+}
+
+fn check_kills(subject: &Engine, lines: &[String], model: &Model) -> Result<(), TestCaseError> {
+    let steps = parse_workload(subject, lines).unwrap();
+    let brute = brute_force_kills(subject, &steps, model, KILL_STATES_MAX);
+    same(brute, || kill_outcomes(subject, &steps, &settings(model, 1)))
+}
+
+/// Cases with more legal states than brute force can take, or that go wrong without a crash, are passed over.
+fn same(brute: Option<Outcomes>, lazy: impl Fn() -> Outcomes) -> Result<(), TestCaseError> {
+    let Some(brute) = brute else {
         return Err(TestCaseError::reject("not a case for brute force"));
     };
-    let settings = Settings { depth, jobs: 1, cap: u64::MAX, ..Settings::new("test", model.clone()) };
-    let lazy = outcomes(subject, &steps, &settings);
+    let lazy = lazy();
     let missing: Vec<_> = brute.iter().filter(|o| !lazy.contains(o)).collect();
     let extra: Vec<_> = lazy.iter().filter(|o| !brute.contains(o)).collect();
     prop_assert!(missing.is_empty() && extra.is_empty(), "missed {missing:#?}\nnot legal {extra:#?}");
@@ -92,5 +112,19 @@ proptest! {
         segment_size in prop::sample::select(vec![1024u64, 1 << 20]),
     ) {
         check(&engine(bug, "manual", segment_size), &lines, &Model::posix(), 2)?;
+    }
+
+    #[test]
+    fn a_crash_of_the_recovery_leads_to_the_same_outcomes_under_every_model(
+        lines in lines(1),
+        bug in bug(),
+        model in models(),
+    ) {
+        check(&engine(bug, "manual", 1 << 20), &lines, &model, 2)?;
+    }
+
+    #[test]
+    fn a_kill_leads_to_the_same_outcomes(lines in lines(3), bug in bug(), model in models()) {
+        check_kills(&engine(bug, "manual", 1024), &lines, &model)?;
     }
 }
