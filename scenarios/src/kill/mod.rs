@@ -18,11 +18,18 @@ impl Victim for EngineVictim {
 
     fn subject(&self, draw: &mut Draw, bug: Option<&str>) -> Result<Engine, String> {
         // Small ones, so that rotations and compactions are among what is killed.
-        let number = |n: i64| OptionValue::Int(n);
         let mut options = Options::new();
-        options.set("segment_size", number(draw.pick(&[1024, 2048, 8192, 65536])));
-        options.set("compact_ops", number(draw.pick(&[4, 15, 40, 0])));
-        options.set("sync", OptionValue::Text(draw.pick(&["every-write", "every-write", "manual"]).into()));
+        let mut set = |name: &str, value: i64| options.set(name, OptionValue::Int(value));
+        set("segment_size", draw.pick(&[1024, 2048, 8192, 65536]));
+        set("compact_ops", draw.pick(&[4, 15, 40, 0]));
+        set("compaction_step", draw.pick(&[0, 0, 300, 5000]));
+        set("snapshot_chain", draw.pick(&[0, 0, 1, 3]));
+        set("write_buffer", draw.pick(&[0, 0, 0, 700, 20_000]));
+        set("group", draw.pick(&[0, 0, 0, 3]));
+        set("sync_writes", draw.pick(&[2, 5]));
+        set("sync_period_s", draw.pick(&[2, 6]));
+        let sync = draw.pick(&["every-write", "every-write", "every-n", "interval", "manual"]);
+        options.set("sync", OptionValue::Text(sync.into()));
         options.set("recycle", OptionValue::Bool(draw.once_in(3)));
         Engine::new(&options, bug)
     }
