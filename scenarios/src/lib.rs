@@ -20,6 +20,7 @@ pub fn registry() -> Registry {
                 engine::Engine::new(options, bug).map(|engine| Box::new(engine) as Box<dyn AnySubject>)
             },
         )
+        .generator("engine", engine::generator())
         .bugs(planted::BUGS)
         .replayer(replay::FileReplayer)
         .toolbox(tools::EngineTools)

@@ -116,6 +116,13 @@ pub(crate) enum Command {
     Kill(crate::kill::KillFlags),
     #[command(hide = true)]
     KillChild(crate::kill::ChildFlags),
+    /// Explore random workloads; shrink what goes wrong and name the sync that is missing
+    ///
+    /// Ends when the budget or the number of cases is reached, or on ^C, with 0 if all was well and 100 if not;
+    /// with --bug the other way round. Without any bound it goes on until ^C.
+    Fuzz(crate::fuzz::FuzzFlags),
+    /// Leave out each of a store's syncs in turn, and tell which are load-bearing and which redundant
+    Audit(crate::audit::AuditFlags),
     /// List scenarios, planted bugs, subjects and models
     List {
         /// What to list; none: everything

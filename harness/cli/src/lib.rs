@@ -8,8 +8,10 @@
 //! ```
 
 mod args;
+mod audit;
 mod error;
 pub mod exit;
+mod fuzz;
 mod interrupt;
 pub mod kill;
 mod list;
@@ -97,6 +99,8 @@ fn dispatch(registry: &Registry, arguments: &[OsString]) -> Result<u8, CliError>
         Some(Command::Tool(command)) => tools::run(registry, command, &cli.common),
         Some(Command::Kill(flags)) => kill::kill(registry, flags, &cli.common),
         Some(Command::KillChild(flags)) => kill::child(registry, flags),
+        Some(Command::Fuzz(flags)) => fuzz::fuzz(registry, flags, &cli.common, &program),
+        Some(Command::Audit(flags)) => audit::audit(registry, flags, &cli.common),
         Some(Command::List { what }) => list::list(registry, what, &cli.common).map(|()| exit::OK),
     }
 }

@@ -1,5 +1,6 @@
 //! What a program brings to the command line: its subjects, scenarios, planted bugs and replayer.
 
+use unplug::fuzz::Generator;
 use unplug::report::Verdict;
 use unplug::subject::AnySubject;
 use unplug::workload::Options;
@@ -88,6 +89,7 @@ pub struct Registry {
     pub(crate) subjects: Vec<SubjectEntry>,
     pub(crate) bugs: Vec<PlantedBug>,
     pub(crate) scenarios: Vec<Embedded>,
+    pub(crate) generators: Vec<(&'static str, Box<dyn Generator>)>,
     pub(crate) replayer: Option<Box<dyn Replayer>>,
     pub(crate) toolbox: Option<Box<dyn Toolbox>>,
     pub(crate) victim: Option<Box<dyn AnyVictim>>,
@@ -107,6 +109,7 @@ impl Registry {
             }],
             bugs: Vec::new(),
             scenarios: Vec::new(),
+            generators: Vec::new(),
             replayer: None,
             toolbox: None,
             victim: None,
@@ -121,6 +124,13 @@ impl Registry {
         F: Fn(&Options, Option<&str>) -> Result<Box<dyn AnySubject>, String> + Send + Sync + 'static,
     {
         self.subjects.push(SubjectEntry { name, summary, factory: Box::new(factory) });
+        self
+    }
+
+    /// Sets what makes random workloads for a subject, for `fuzz`.
+    #[must_use]
+    pub fn generator(mut self, subject: &'static str, generator: impl Generator + 'static) -> Registry {
+        self.generators.push((subject, Box::new(generator)));
         self
     }
 

@@ -166,7 +166,7 @@ pub(crate) fn select_for_token(
     Ok(selected)
 }
 
-fn planted<'a>(registry: &'a Registry, id: &str) -> Result<&'a PlantedBug, CliError> {
+pub(crate) fn planted<'a>(registry: &'a Registry, id: &str) -> Result<&'a PlantedBug, CliError> {
     registry.bugs.iter().find(|bug| bug.id == id).ok_or_else(|| {
         let hint = suggest(id, registry.bugs.iter().map(|bug| bug.id));
         let hint = if hint.is_empty() { ": `list bugs` shows them".to_string() } else { hint };

@@ -16,6 +16,7 @@
 //! | `recycle` | overwrite the files of retired segments (false) |
 //! | `value_len` | length of the values that a recovered store is asked to take (100); the workload's own, so that the new records lie exactly where lost ones lay |
 
+mod generator;
 mod leaks;
 mod running;
 
@@ -30,6 +31,7 @@ use unplug_engine::{Planted, Store, SyncPolicy};
 use unplug_vfs::Vfs;
 
 use crate::planted::{SyncFault, SyncFaultVfs};
+pub use generator::generator;
 pub use running::Running;
 
 /// Longer chains only make recovery longer.

@@ -4,6 +4,7 @@
 //!
 //! The subject runs unchanged: a [`Plan`] sits between it and its file system.
 
+mod audit;
 mod edited;
 mod plan;
 mod site;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+pub use audit::{Audited, Job, Judgement, audit};
 pub(crate) use edited::Edited;
 pub use plan::{Addition, Edit, Entry, Place, Plan, Target};
 pub use site::{Action, Site};
@@ -22,8 +24,8 @@ use crate::explore::{Exploration, Settings};
 use crate::report::Violation;
 use crate::subject::{AnySubject, LineError};
 
-/// Places that are tried for one violation.
-pub const TRIALS_MAX: u32 = 200;
+/// Recoveries that the search for advice on one violation may take.
+const RECOVERIES_MAX: u64 = 300_000;
 
 /// What would have prevented a violation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,14 +100,14 @@ pub fn advise(
     }
     candidates.sort();
     let settings = &Settings { progress: None, ..settings.clone() };
-    let mut trials = 0;
+    let mut recoveries = 0;
     let mut second_best = None;
     for (_, index, add, cost) in candidates {
-        trials += 1;
-        if trials > TRIALS_MAX {
+        if recoveries > RECOVERIES_MAX {
             break;
         }
         let explored = explore(subject, lines, settings, vec![Edit::Add(add)])?;
+        recoveries += explored.recoveries;
         let held = holds(&explored);
         let gone = held || explored.violations.iter().all(|v| v.cause() != violation.cause());
         if !gone || (!held && (second_best.is_some() || !got_further(&explored, violation))) {

@@ -1,8 +1,8 @@
-//! What a subject was seen to do, as a set of numbers: pairs of source lines that made file-system calls one
-//! after the other, with how the second ended. New pairs are new behaviour.
+//! What a subject was seen to do, as a set of numbers: three source lines that made file-system calls
+//! one after the other, each with how it ended. New triples are new behaviour.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const BITS: usize = 1 << 16;
 
@@ -13,7 +13,7 @@ pub struct Behaviour {
 
 /// Where the calls of one open store have come to.
 #[derive(Debug, Default)]
-pub(crate) struct Step(AtomicU32);
+pub(crate) struct Step(AtomicU64);
 
 impl Default for Behaviour {
     fn default() -> Behaviour {
@@ -45,8 +45,12 @@ impl Behaviour {
     /// One call.
     pub(crate) fn step(&self, last: &Step, location: &'static Location<'static>, class: u32) {
         let here = mix(hash(location.file().as_bytes(), location.line()), class);
-        let before = last.0.swap(here, Ordering::Relaxed);
-        self.set(mix(before.rotate_left(5), here));
+        let before = last.0.load(Ordering::Relaxed);
+        last.0.store(before << 32 | u64::from(here), Ordering::Relaxed);
+        // Calls that are repeated in a loop are one step.
+        if before as u32 != here {
+            self.set(mix(mix((before >> 32) as u32, 1).wrapping_add(before as u32).rotate_left(5), here));
+        }
     }
 
     fn set(&self, member: u32) {

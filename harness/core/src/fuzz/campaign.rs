@@ -1,7 +1,7 @@
 //! Cases by the thousand.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -13,13 +13,15 @@ use crate::report::Violation;
 use crate::shrink::{Build, Case, EXPLORATIONS_MAX, Shrunk, shrink};
 
 /// Cases that are made from one state of the corpus.
-const ROUND: u64 = 32;
-/// Cases kept at most; then the oldest go.
+const ROUND: u64 = 16;
+/// Cases kept at most.
 const CORPUS_MAX: usize = 1024;
 /// Recoveries on one disk after which a case is probed.
-const CAP: u64 = 2_000;
+const CAP: u64 = 500;
 /// Recoveries at one crash point of a case after which it is given up.
-const LIMIT: u64 = 4_000;
+const LIMIT: u64 = 2_000;
+/// Recoveries after which the rest of a case is given up: many small cases find more than a few large ones.
+const CASE_LIMIT: u64 = 8_000;
 
 /// How to fuzz.
 #[derive(Clone)]
@@ -93,6 +95,8 @@ pub struct Campaign<'a> {
     pub behaviours: BTreeSet<u32>,
     /// Cases that reached behaviour first.
     pub corpus: Vec<Case>,
+    /// How many of them the current round may use: those that were there when it began.
+    pub corpus_in_use: usize,
     /// Violations.
     pub findings: Vec<Finding>,
     /// Causes that are known from before, not to be shrunk again, with their counts.
@@ -108,16 +112,35 @@ struct CaseResult {
     case: Case,
     explored: Result<Exploration, String>,
     behaviour: Vec<u32>,
+    /// Whether it was ended from outside.
+    interrupted: bool,
 }
 
-/// Notes how much recoveries had to ask.
-struct Shapes(Arc<Behaviour>);
+/// Watches a case: how much its recoveries had to ask, and whether it is time to end it. On one thread, so that
+/// where a case ends depends on nothing but the case.
+struct Watch {
+    behaviour: Arc<Behaviour>,
+    recoveries: AtomicU64,
+    over: Arc<AtomicBool>,
+    interrupted: AtomicBool,
+    deadline: Option<Instant>,
+    cancel: Arc<AtomicBool>,
+}
 
-impl Progress for Shapes {
+impl Progress for Watch {
     fn started(&self, _: u64) {}
 
     fn explored(&self, recoveries: u64) {
-        self.0.add("recoveries", u64::from(recoveries.checked_ilog2().unwrap_or(0)));
+        let before = self.recoveries.fetch_add(recoveries, Ordering::Relaxed);
+        let size = u64::from(recoveries.checked_ilog2().unwrap_or(0));
+        self.behaviour.add("recoveries", size);
+        let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if late || self.cancel.load(Ordering::Relaxed) {
+            self.interrupted.store(true, Ordering::Relaxed);
+        }
+        if self.interrupted.load(Ordering::Relaxed) || before + recoveries >= CASE_LIMIT {
+            self.over.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -131,6 +154,7 @@ impl<'a> Campaign<'a> {
             totals: Totals::default(),
             behaviours: BTreeSet::new(),
             corpus: Vec::new(),
+            corpus_in_use: 0,
             findings: Vec::new(),
             known: Vec::new(),
             internal_error: None,
@@ -148,15 +172,25 @@ impl<'a> Campaign<'a> {
 
     /// Runs until it is time to stop.
     pub fn run(&mut self, progress: &dyn FuzzProgress) {
-        while !self.is_over() {
+        while !self.step(progress) {}
+    }
+
+    /// Runs for a short while; says whether it is time to stop.
+    pub fn step(&mut self, progress: &dyn FuzzProgress) -> bool {
+        if !self.is_over() {
             self.round(progress);
         }
+        self.is_over()
     }
 
     /// Cases from one state of the corpus, explored by all workers and merged in order.
     fn round(&mut self, progress: &dyn FuzzProgress) {
         let first = self.totals.cases;
-        let end = self.settings.cases_max.map_or(first + ROUND, |max| max.min(first + ROUND));
+        if first.is_multiple_of(ROUND) {
+            self.corpus_in_use = self.corpus.len();
+        }
+        let round_end = (first / ROUND + 1) * ROUND;
+        let end = self.settings.cases_max.map_or(round_end, |max| max.min(round_end));
         let next = AtomicUsize::new(0);
         let results: Mutex<Vec<CaseResult>> = Mutex::new(Vec::new());
         let work = || {
@@ -180,7 +214,10 @@ impl<'a> Campaign<'a> {
         results.sort_by_key(|result| result.number);
         for result in results {
             // Whoever was interrupted left a gap: what lies behind it will be made again.
-            if result.number != self.totals.cases || (self.settings.stop_at_first && self.is_over()) {
+            if result.number != self.totals.cases
+                || result.interrupted
+                || (self.settings.stop_at_first && self.is_over())
+            {
                 break;
             }
             self.merge(result, progress);
@@ -190,21 +227,32 @@ impl<'a> Campaign<'a> {
 
     fn case(&self, number: u64) -> CaseResult {
         let mut random = Random::new(self.settings.seed, number);
-        let case = match (random.percent(50), random.pick(&self.corpus), random.pick(&self.corpus)) {
+        let corpus = &self.corpus[..self.corpus_in_use.min(self.corpus.len())];
+        let case = match (random.percent(50), random.pick(corpus), random.pick(corpus)) {
             (true, Some(case), Some(other)) => self.generator.mutate(case, other, &mut random),
             _ => self.generator.fresh(&mut random),
         };
         let model = random.pick(&self.settings.models).cloned().unwrap_or_else(Model::posix);
         let behaviour = Arc::new(Behaviour::default());
         let plan = Arc::new(Plan::observing(behaviour.clone()));
+        let over = Arc::new(AtomicBool::new(false));
+        let watch = Arc::new(Watch {
+            behaviour: behaviour.clone(),
+            recoveries: AtomicU64::new(0),
+            over: over.clone(),
+            interrupted: AtomicBool::new(false),
+            deadline: self.settings.deadline,
+            cancel: self.settings.cancel.clone(),
+        });
         let settings = Settings {
-            progress: Some(Arc::new(Shapes(behaviour.clone()))),
+            progress: Some(watch.clone()),
+            cancel: Some(over),
             ..self.explore_settings(&case, &model, 1)
         };
-        let explored = (self.build)(&case.options).and_then(|subject| {
-            subject.explore_with(&case.lines, &settings, &plan).map_err(|e| e.message)
-        });
-        CaseResult { number, model, case, explored, behaviour: behaviour.members() }
+        let explored = (self.build)(&case.options)
+            .and_then(|subject| subject.explore_with(&case.lines, &settings, &plan).map_err(|e| e.message));
+        let interrupted = watch.interrupted.load(Ordering::Relaxed);
+        CaseResult { number, model, case, explored, behaviour: behaviour.members(), interrupted }
     }
 
     fn explore_settings(&self, case: &Case, model: &Model, jobs: usize) -> Settings {
@@ -219,7 +267,7 @@ impl<'a> Campaign<'a> {
     }
 
     fn merge(&mut self, result: CaseResult, progress: &dyn FuzzProgress) {
-        let CaseResult { number, model, case, explored, behaviour } = result;
+        let CaseResult { number, model, case, explored, behaviour, .. } = result;
         self.totals.cases += 1;
         let explored = match explored {
             Ok(explored) => explored,
@@ -242,10 +290,7 @@ impl<'a> Campaign<'a> {
         self.behaviours.extend(behaviour);
         match explored.violations.first() {
             Some(violation) => self.violated(number, &case, &model, violation, progress),
-            None if self.behaviours.len() > before => {
-                if self.corpus.len() == CORPUS_MAX {
-                    self.corpus.remove(0);
-                }
+            None if self.behaviours.len() > before && self.corpus.len() < CORPUS_MAX => {
                 self.corpus.push(case);
             }
             None => {}

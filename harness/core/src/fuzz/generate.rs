@@ -18,6 +18,8 @@ pub trait Generator: Send + Sync {
 pub struct OptionChoices {
     /// The option's name.
     pub name: &'static str,
+    /// In so many of a hundred cases it is set.
+    pub percent: usize,
     /// Values.
     pub values: Vec<OptionValue>,
 }
@@ -26,8 +28,9 @@ impl OptionChoices {
     /// Draws a value for `options`, or leaves it out.
     pub(super) fn draw(&self, options: &mut Options, random: &mut Random) {
         options.remove(self.name);
-        let index = random.below(self.values.len() + 1);
-        if let Some(value) = self.values.get(index) {
+        if random.percent(self.percent)
+            && let Some(value) = random.pick(&self.values)
+        {
             options.set(self.name, value.clone());
         }
     }

@@ -31,10 +31,15 @@ impl KvGenerator {
         KvGenerator::default()
     }
 
-    /// Lets an option of the subject vary over these values and its default.
+    /// Lets an option of the subject have one of these values in so many of a hundred cases.
     #[must_use]
-    pub fn option(mut self, name: &'static str, values: impl IntoIterator<Item = OptionValue>) -> Self {
-        self.options.push(OptionChoices { name, values: values.into_iter().collect() });
+    pub fn option(
+        mut self,
+        name: &'static str,
+        percent: usize,
+        values: impl IntoIterator<Item = OptionValue>,
+    ) -> Self {
+        self.options.push(OptionChoices { name, percent, values: values.into_iter().collect() });
         self
     }
 
@@ -161,7 +166,7 @@ mod tests {
 
     fn generator() -> KvGenerator {
         let sizes = [1024, 2048].map(OptionValue::Int);
-        KvGenerator::new().option("segment_size", sizes).value_len("value_len")
+        KvGenerator::new().option("segment_size", 60, sizes).value_len("value_len")
     }
 
     #[test]

@@ -18,7 +18,7 @@ impl Random {
 
     /// A number below `bound`; 0 if that is 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        (u128::from(self.source.next_u64()) * bound as u128 >> 64) as usize
+        ((u128::from(self.source.next_u64()) * bound as u128) >> 64) as usize
     }
 
     /// A number of a range, its end included.

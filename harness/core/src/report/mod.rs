@@ -132,6 +132,11 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// The order that was relied on and is not there, in a sentence, if it is known.
+    pub fn order(&self) -> Option<&str> {
+        self.story.iter().find_map(|line| line.strip_prefix("missing order: "))
+    }
+
     /// The part of the signature that says which updates went wrong, if it is known: the bug, whichever of its
     /// symptoms was seen. Else the whole signature.
     pub fn cause(&self) -> &str {
