@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use unplug::explore::Token;
+use unplug::advise::advise;
+use unplug::explore::{Settings, Token};
 use unplug::fault::Rule;
 use unplug::model::Model;
 use unplug::plain::Tree;
-use unplug::report::RunReport;
+use unplug::report::{RunReport, Violation};
 
 use crate::args::CommonFlags;
 use crate::error::CliError;
@@ -15,7 +16,7 @@ use crate::exit;
 use crate::output::Out;
 use crate::registry::Registry;
 use crate::run::{settings, story};
-use crate::select::{model, select_for_token};
+use crate::select::{Selected, model, select_for_token};
 
 /// What the command line says.
 pub(crate) struct Request<'a> {
@@ -139,10 +140,11 @@ fn show(
             token.evidence.check
         ))?;
     }
-    let Some(violation) = &shown.violation else {
+    let Some(violation) = shown.violation else {
         out.line("gone: the violation does not show any more")?;
         return Ok(false);
     };
+    let violation = &with_advice(&selected, &settings, violation);
     for line in story(violation, "violation") {
         out.line(line)?;
     }
@@ -156,6 +158,14 @@ fn show(
         }
     }
     Ok(true)
+}
+
+/// The violation with the sync that would have prevented it, if there is one.
+pub(crate) fn with_advice(selected: &Selected, settings: &Settings, violation: Violation) -> Violation {
+    let lines = &selected.workload.lines;
+    let advice = advise(&*selected.subject, lines, lines, settings, &violation).ok().flatten();
+    let advice = advice.as_ref().map(ToString::to_string);
+    Violation { advice: violation.advice.or(advice), ..violation }
 }
 
 fn write_image(image: &Tree, dir: &Path) -> Result<(), CliError> {

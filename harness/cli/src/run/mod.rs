@@ -16,6 +16,7 @@ use crate::error::CliError;
 use crate::exit;
 use crate::output::{Out, ReportFile, is_stdout};
 use crate::registry::Registry;
+use crate::repro::with_advice;
 use crate::select::{Models, Selected, select};
 use progress::Bar;
 use terminal::Terminal;
@@ -189,6 +190,10 @@ fn explore(item: &Selected, expected: Verdict, settings: &Settings) -> Result<Sc
     if let Some(error) = found.internal_error {
         return Err(CliError::internal(format!("{}: {error}", item.scenario.name)));
     }
+    let unexpected = expected != Verdict::Violated;
+    let advised = |violation| with_advice(item, settings, violation);
+    let violations = found.violations.iter().cloned();
+    let violations = if unexpected { violations.map(advised).collect() } else { violations.collect() };
     let whole = settings.shard.count == 1;
     let verdict = match () {
         () if !found.violations.is_empty() => Verdict::Violated,
@@ -216,7 +221,7 @@ fn explore(item: &Selected, expected: Verdict, settings: &Settings) -> Result<Sc
         seconds: seconds(started.elapsed()),
         faults_fired: found.faults_fired,
         sweep: found.sweep,
-        violations: found.violations,
+        violations,
     })
 }
 
