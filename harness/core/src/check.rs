@@ -14,15 +14,25 @@ use crate::subject::Subject;
 /// # }
 /// ```
 pub struct CrashTest<S: Subject> {
-    subject: S,
+    pub(crate) subject: S,
     steps: Vec<Step<S::Op>>,
-    settings: Settings,
+    pub(crate) settings: Settings,
+    pub(crate) models: Vec<Model>,
+    #[cfg(feature = "proptest")]
+    pub(crate) random: crate::check_random::RandomOptions,
 }
 
 impl<S: Subject> CrashTest<S> {
     /// A test of a subject under the `posix` model, with an empty workload.
     pub fn new(subject: S) -> CrashTest<S> {
-        CrashTest { subject, steps: Vec::new(), settings: Settings::new("test", Model::posix()) }
+        CrashTest {
+            subject,
+            steps: Vec::new(),
+            settings: Settings::new("test", Model::posix()),
+            models: Vec::new(),
+            #[cfg(feature = "proptest")]
+            random: Default::default(),
+        }
     }
 
     /// Appends a workload as text: a line an operation, or `reopen`. Empty lines do not count.
@@ -49,6 +59,12 @@ impl<S: Subject> CrashTest<S> {
     /// The persistence model.
     pub fn model(mut self, model: Model) -> Self {
         self.settings.model = model;
+        self
+    }
+
+    /// Several persistence models, one after another, instead of a single one.
+    pub fn models(mut self, models: impl IntoIterator<Item = Model>) -> Self {
+        self.models = models.into_iter().collect();
         self
     }
 
@@ -85,9 +101,24 @@ impl<S: Subject> CrashTest<S> {
         self
     }
 
-    /// Runs the workload and explores all of its crashes.
+    /// Runs the workload and explores all of its crashes; of several models, up to the first with a violation.
     pub fn run(&self) -> Exploration {
-        explore(&self.subject, &self.steps, &self.settings)
+        self.run_steps(&self.steps)
+    }
+
+    pub(crate) fn run_steps(&self, steps: &[Step<S::Op>]) -> Exploration {
+        let Some((last, others)) = self.models.split_last() else {
+            return explore(&self.subject, steps, &self.settings);
+        };
+        let under = |model: &Model| {
+            explore(&self.subject, steps, &Settings { model: model.clone(), ..self.settings.clone() })
+        };
+        let wrong = |explored: &Exploration| {
+            !explored.violations.is_empty()
+                || explored.internal_error.is_some()
+                || explored.probed + explored.unexplored > 0
+        };
+        others.iter().map(under).find(wrong).unwrap_or_else(|| under(last))
     }
 }
 

@@ -89,6 +89,8 @@
 
 pub mod advise;
 mod check;
+#[cfg(feature = "proptest")]
+mod check_random;
 pub mod disk;
 pub mod explain;
 pub mod explore;
@@ -101,6 +103,8 @@ pub mod oracle;
 pub mod plain;
 pub mod report;
 pub mod shrink;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 pub mod subject;
 pub mod trace;
 pub mod workload;
