@@ -169,6 +169,20 @@ fn a_reader_does_not_wait_for_a_sync() {
         put.join().unwrap().unwrap();
     });
     assert_eq!(store.get(b"a").as_deref(), Some(&b"2"[..]));
+    // Nor for the syncs of a rotation.
+    for flag in [&syncing, &served] {
+        flag.store(false, Ordering::SeqCst);
+    }
+    thread::scope(|scope| {
+        let put = scope.spawn(|| store.put(b"b", &[3; 4000]));
+        while !syncing.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        assert_eq!((store.get(b"b"), store.view().len(), store.view().sequence()), (None, 1, 2));
+        served.store(true, Ordering::SeqCst);
+        put.join().unwrap().unwrap();
+    });
+    assert_eq!((store.view().len(), store.view().sequence()), (2, 3));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The protocol between the threads.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ const STEP_BYTES: usize = 256 << 10;
 pub(super) struct Hub<M> {
     inner: M,
     memory: RwLock<Memory>,
+    /// The last write that memory shows.
+    applied: AtomicU64,
     clock: Option<Clock>,
 }
 
@@ -30,8 +33,6 @@ pub(super) struct Hub<M> {
 pub(super) struct Inner {
     core: Core,
     group: Group,
-    /// The last write that memory shows.
-    applied: u64,
     /// A sync of the log runs: it must not be rotated, mended or synced.
     syncing: bool,
     /// The worker waits for the end of the sync that runs, and no other is to begin before its turn.
@@ -56,8 +57,8 @@ impl<M: Monitor<Inner>> Hub<M> {
     pub(super) fn new(store: Store) -> Hub<M> {
         let Store { core, memory } = store;
         let clock = core.recorder.clock();
+        let applied = AtomicU64::new(core.last_sequence());
         let inner = Inner {
-            applied: core.last_sequence(),
             core,
             group: Group::default(),
             syncing: false,
@@ -66,16 +67,18 @@ impl<M: Monitor<Inner>> Hub<M> {
             progress: None,
             stopping: false,
         };
-        Hub { inner: M::new(inner), memory: RwLock::new(memory), clock }
+        Hub { inner: M::new(inner), memory: RwLock::new(memory), applied, clock }
     }
 
     pub(super) fn memory(&self) -> RwLockReadGuard<'_, Memory> {
         self.memory.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn apply(&self, all: &mut dyn Iterator<Item = Vec<Op>>) {
+    /// Applies writes, of which this is the last.
+    fn apply(&self, all: &mut dyn Iterator<Item = Vec<Op>>, sequence: u64) {
         let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
         all.for_each(|ops| memory.apply_all(ops));
+        self.applied.store(sequence, Ordering::Relaxed);
     }
 
     pub(super) fn with_core<T>(&self, look: impl FnOnce(&Core) -> T) -> T {
@@ -93,10 +96,9 @@ impl<M: Monitor<Inner>> Hub<M> {
     }
 
     pub(super) fn view(&self) -> View {
-        // With the log's lock, so that the number belongs to the state.
-        let inner = self.inner.lock();
-        let memory = self.memory().clone();
-        View::new(memory, inner.applied)
+        // The number changes only while the state is locked.
+        let memory = self.memory();
+        View::new(memory.clone(), self.applied.load(Ordering::Relaxed))
     }
 
     pub(super) fn write(&self, ops: Vec<Op>) -> Result<(), Error> {
@@ -143,10 +145,7 @@ impl<M: Monitor<Inner>> Hub<M> {
         let mut inner = self.inner.lock();
         let it = &mut *inner;
         let sequence = flight.sequence();
-        it.group.finish(&mut it.core, flight, (start, result), |all| {
-            self.apply(all);
-            it.applied = sequence;
-        });
+        it.group.finish(&mut it.core, flight, (start, result), |all| self.apply(all, sequence));
         inner.syncing = false;
         self.inner.notify_all();
         inner
@@ -165,8 +164,7 @@ impl<M: Monitor<Inner>> Hub<M> {
         }
         inner.core.check_writable()?;
         inner.core.append(ops.len(), |record| record::push_ops(record, &ops))?;
-        self.apply(&mut std::iter::once(ops));
-        inner.applied = inner.core.last_sequence();
+        self.apply(&mut std::iter::once(ops), inner.core.last_sequence());
         while inner.core.wants_sync(0) {
             inner = self.sync_once(inner)?;
         }
