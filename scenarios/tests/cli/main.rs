@@ -7,6 +7,7 @@ mod help;
 mod replay;
 mod report;
 mod repro;
+mod requirements;
 mod run;
 
 use std::fs;
