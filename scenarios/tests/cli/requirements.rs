@@ -44,7 +44,8 @@ fn exists(name: &str, sources: &str) -> bool {
             let list = expect(0, &["list", "scenarios"]).stdout;
             let listed = |name: &str| {
                 let prefix = name.strip_suffix('*');
-                list.split_whitespace().any(|word| word == name || prefix.is_some_and(|p| word.starts_with(p)))
+                list.split_whitespace()
+                    .any(|word| word == name || prefix.is_some_and(|p| word.starts_with(p)))
             };
             words[2..].iter().all(|name| listed(name))
         }
