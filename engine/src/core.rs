@@ -50,6 +50,8 @@ pub(crate) struct Core {
     /// When a tick found writes that were not durable yet.
     waiting_since: Option<Duration>,
     scratch: Vec<u8>,
+    /// The operations of a refused record, and how many they are, if one is kept by mistake.
+    kept: Option<(usize, Vec<u8>)>,
     _lock: Box<dyn VfsLock>,
 }
 
@@ -135,6 +137,7 @@ impl Core {
             syncing: false,
             waiting_since: None,
             scratch: Vec::new(),
+            kept: None,
             _lock: lock,
         }
     }
@@ -172,11 +175,25 @@ impl Core {
             if self.options.planted == Planted::IntervalAcknowledgedEarly {
                 self.durable = self.last_sequence();
             }
+            self.append_kept()?;
+        } else if self.options.planted == Planted::RefusedRecordKept {
+            self.kept = Some((count, record::ops_of(&record).to_vec()));
         }
         if record.capacity() <= SCRATCH_KEPT_MAX {
             self.scratch = record;
         }
         appended.map_err(|e| self.stop(e))
+    }
+
+    /// Appends a refused record that was kept by mistake.
+    fn append_kept(&mut self) -> Result<(), Error> {
+        let Some((count, ops)) = self.kept.take() else { return Ok(()) };
+        let mut record = Vec::new();
+        record::begin(&mut record, self.live.next_sequence, count);
+        record.extend_from_slice(&ops);
+        self.append_record(&record)?;
+        self.live.next_sequence += 1;
+        Ok(())
     }
 
     fn append_record(&mut self, record: &[u8]) -> Result<(), Error> {

@@ -85,6 +85,8 @@ planted! {
     GroupAcknowledgedEarly = "group-acknowledged-early",
     /// A failed sync of the log is tried again, and believed when it succeeds.
     FailedSyncRetried = "failed-sync-retried",
+    /// A record that was refused for want of space is kept, and written behind the next one.
+    RefusedRecordKept = "refused-record-kept",
 }
 
 #[cfg(test)]
@@ -93,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_name_leads_to_its_mistake_and_back() {
-        assert_eq!(Planted::NAMES.len(), 25);
+        assert_eq!(Planted::NAMES.len(), 26);
         for name in Planted::NAMES {
             assert_eq!(Planted::from_name(name).map(Planted::name), Some(*name));
         }

@@ -98,6 +98,11 @@ pub(crate) fn begin(out: &mut Vec<u8>, sequence: u64, count: usize) {
     out.extend_from_slice(&(count as u32).to_le_bytes());
 }
 
+/// A record's operations.
+pub(crate) fn ops_of(record: &[u8]) -> &[u8] {
+    record.get(RECORD_HEADER..).unwrap_or_default()
+}
+
 /// Appends an operation to a record.
 pub(crate) fn push_op(out: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
     out.push(if value.is_some() { PUT } else { DELETE });

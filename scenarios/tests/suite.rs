@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use unplug::workload::scenario::Scenario;
@@ -45,5 +46,24 @@ fn every_file_of_the_suite_s_directory_is_part_of_the_program() {
 fn every_mistake_of_the_engine_is_planted() {
     for name in Planted::NAMES {
         assert!(BUGS.iter().any(|bug| bug.id == *name), "{name}");
+    }
+}
+
+#[test]
+fn the_tables_of_faults_and_the_scenarios_with_faults_agree() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/FAULTS.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let tables = page.split("## Fault by fault").nth(1).unwrap().split("## The sweep").next().unwrap();
+    let rows = tables.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |"));
+    let named: BTreeSet<&str> = rows.filter_map(|row| row.rsplit('`').nth(1)).collect();
+    let is_about_faults = |text: &str| {
+        let scenario = Scenario::parse("suite", text).unwrap();
+        scenario.sweep || !scenario.faults.is_empty()
+    };
+    for name in &named {
+        assert!(SCENARIOS.iter().any(|(other, _)| other == name), "{name} is no scenario");
+    }
+    for (name, text) in SCENARIOS.iter().filter(|(_, text)| is_about_faults(text)) {
+        assert!(named.contains(name), "{name} is in no table\n{text}");
     }
 }

@@ -1,4 +1,5 @@
-//! A file system that leaves out, or delays, some syncs of the store above it.
+//! A file system that leaves out, or delays, some syncs of the store above it; or hides from it that a call failed,
+//! as a store does that does not look at results.
 
 use std::io;
 use std::path::Path;
@@ -36,6 +37,14 @@ pub enum Effect {
     Dropped,
     /// It returns Ok, and happens only before the next write through the same handle.
     Delayed,
+    /// It returns Ok although it failed.
+    ErrorIgnored,
+    /// Not a sync: a write that did less than all returns as if it had done all.
+    ShortWriteIgnored,
+    /// Not a sync: a read that fails returns as at the file's end.
+    ReadErrorAsEnd,
+    /// Not a sync: a file that could not be opened takes writes and keeps nothing.
+    OpenErrorIgnored,
 }
 
 const FAULTS: &[SyncFault] = &[
@@ -44,6 +53,18 @@ const FAULTS: &[SyncFault] = &[
     SyncFault { name: "manifest-sync-dropped", target: Target::File("MANIFEST-"), effect: Effect::Dropped },
     SyncFault { name: "dir-sync-dropped", target: Target::Dir("store"), effect: Effect::Dropped },
     SyncFault { name: "parent-dir-sync-dropped", target: Target::Root, effect: Effect::Dropped },
+    SyncFault { name: "sync-error-ignored", target: Target::File("wal-"), effect: Effect::ErrorIgnored },
+    SyncFault {
+        name: "short-write-ignored",
+        target: Target::File("wal-"),
+        effect: Effect::ShortWriteIgnored,
+    },
+    SyncFault { name: "read-error-as-end", target: Target::File("wal-"), effect: Effect::ReadErrorAsEnd },
+    SyncFault {
+        name: "reopen-error-ignored",
+        target: Target::File("wal-"),
+        effect: Effect::OpenErrorIgnored,
+    },
 ];
 
 impl SyncFault {
@@ -77,16 +98,25 @@ impl SyncFaultVfs {
     pub fn new(inner: Arc<dyn Vfs>, fault: &'static SyncFault) -> SyncFaultVfs {
         SyncFaultVfs { inner, fault }
     }
+
+    /// Whether an existing file of the kind is opened to be written.
+    fn is_reopened(&self, path: &Path, options: OpenOptions) -> bool {
+        options.write && !options.create && !options.create_new && self.fault.hits_file(path)
+    }
 }
 
 impl Vfs for SyncFaultVfs {
     fn open(&self, path: &Path, options: OpenOptions) -> io::Result<Box<dyn VfsFile>> {
-        let file = self.inner.open(path, options)?;
+        let inner = match self.inner.open(path, options) {
+            Err(_) if self.fault.effect == Effect::OpenErrorIgnored && self.is_reopened(path, options) => {
+                return Ok(Box::new(NowhereFile));
+            }
+            result => result?,
+        };
         if !self.fault.hits_file(path) {
-            return Ok(file);
+            return Ok(inner);
         }
-        let owed = (self.fault.effect == Effect::Delayed).then(AtomicBool::default);
-        Ok(Box::new(SyncFaultFile { inner: file, owed }))
+        Ok(Box::new(SyncFaultFile { inner, effect: &self.fault.effect, owes_sync: AtomicBool::default() }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -128,36 +158,41 @@ impl Vfs for SyncFaultVfs {
 
 struct SyncFaultFile {
     inner: Box<dyn VfsFile>,
-    /// Whether a sync is owed, if syncs are delayed; `None` if they are dropped.
-    owed: Option<AtomicBool>,
+    effect: &'static Effect,
+    owes_sync: AtomicBool,
 }
 
 impl SyncFaultFile {
-    fn owe(&self) -> io::Result<()> {
-        if let Some(owed) = &self.owed {
-            owed.store(true, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
     /// Does the sync that is owed.
     #[track_caller]
     fn settle(&self) -> io::Result<()> {
-        match &self.owed {
-            Some(owed) if owed.swap(false, Ordering::Relaxed) => self.inner.sync_data(),
-            _ => Ok(()),
+        if self.owes_sync.swap(false, Ordering::Relaxed) { self.inner.sync_data() } else { Ok(()) }
+    }
+
+    #[track_caller]
+    fn sync(&self, sync: fn(&dyn VfsFile) -> io::Result<()>) -> io::Result<()> {
+        match self.effect {
+            Effect::Dropped => Ok(()),
+            Effect::Delayed => {
+                self.owes_sync.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Effect::ErrorIgnored => sync(&*self.inner).or(Ok(())),
+            _ => sync(&*self.inner),
         }
     }
 }
 
 impl VfsFile for SyncFaultFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.inner.read_at(buf, offset)
+        let read = self.inner.read_at(buf, offset);
+        if *self.effect == Effect::ReadErrorAsEnd { read.or(Ok(0)) } else { read }
     }
 
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<usize> {
         self.settle()?;
-        self.inner.write_at(data, offset)
+        let written = self.inner.write_at(data, offset)?;
+        Ok(if *self.effect == Effect::ShortWriteIgnored { data.len() } else { written })
     }
 
     fn len(&self) -> io::Result<u64> {
@@ -175,10 +210,43 @@ impl VfsFile for SyncFaultFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.owe()
+        self.sync(|file| file.sync_data())
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        self.owe()
+        self.sync(|file| file.sync_all())
+    }
+}
+
+/// A handle that refers to no file.
+struct NowhereFile;
+
+impl VfsFile for NowhereFile {
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn write_at(&self, data: &[u8], _: u64) -> io::Result<usize> {
+        Ok(data.len())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    fn set_len(&self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        Ok(())
     }
 }

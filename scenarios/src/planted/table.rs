@@ -171,8 +171,8 @@ pub const BUGS: &[PlantedBug] = &[
         models: &[],
         impossible: &[Impossible {
             models: &Model::NAMES,
-            why: "a manifest is synced before it gets its name, so the newest one is whole; rot can damage it: the \
-                  fixtures hold that case",
+            why: "a manifest is synced before it gets its name, so the newest one is whole; rot can damage it, \
+                  which fixtures and the scenario `rot-in-manifest-hidden` show",
         }],
         ..bug(
             "manifest-fallback",
@@ -184,8 +184,8 @@ pub const BUGS: &[PlantedBug] = &[
         models: &[],
         impossible: &[Impossible {
             models: &Model::NAMES,
-            why: "a snapshot is synced before a manifest refers to it, so one in use is whole; rot can damage it: \
-                  the fixtures hold that case",
+            why: "a snapshot is synced before a manifest refers to it, so one in use is whole; rot can damage \
+                  it, which fixtures and the scenario `rot-in-snapshot-believed` show",
         }],
         ..bug(
             "snapshot-crc-unchecked",
@@ -234,5 +234,30 @@ pub const BUGS: &[PlantedBug] = &[
         "group-acknowledged-early",
         "Group commit answers the writes that came while its sync ran together with those before it.",
         "A write that was reported as done is gone after power loss.",
+    ),
+    bug(
+        "refused-record-kept",
+        "A record that was refused for want of space is kept, and written behind the next one.",
+        "A refused write comes back, over a later one of the same key.",
+    ),
+    bug(
+        "sync-error-ignored",
+        "Nobody looks at the result of a log segment's sync.",
+        "A write that was reported as done is gone after power loss.",
+    ),
+    bug(
+        "short-write-ignored",
+        "A write to the log that did a part is taken for the whole.",
+        "A write that was reported as done is gone after a crash.",
+    ),
+    bug(
+        "read-error-as-end",
+        "A read error is taken for the end of the log.",
+        "Recovery drops synced writes for good.",
+    ),
+    bug(
+        "reopen-error-ignored",
+        "A recycled segment that could not be opened after its rename is taken for open.",
+        "Writes that were reported as done have gone nowhere.",
     ),
 ];
