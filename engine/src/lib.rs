@@ -57,6 +57,7 @@ mod fragment;
 mod group;
 mod header;
 pub mod inspect;
+mod key;
 mod manifest;
 mod memory;
 mod names;

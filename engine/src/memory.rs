@@ -3,9 +3,10 @@
 use std::ops::{Bound, RangeBounds};
 
 use crate::record::{Op, Ops};
-use crate::tree::{Cursor, Entry, Tree};
+use crate::tree::{Cursor, Tree};
 
-pub(crate) use crate::tree::Bytes;
+pub(crate) use crate::key::Key;
+pub(crate) use crate::tree::{Bytes, Entry};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
@@ -39,7 +40,7 @@ impl Memory {
         }
     }
 
-    pub(crate) fn put(&mut self, key: impl AsRef<[u8]> + Into<Bytes>, value: Bytes) {
+    pub(crate) fn put(&mut self, key: impl AsRef<[u8]> + Into<Key>, value: Bytes) {
         let key_len = key.as_ref().len() as u64;
         self.bytes += value.len() as u64;
         match self.tree.put(key, value) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::header::{u32_at, u64_at};
+use crate::key::Key;
 
 /// The longest key, in bytes. The empty key is a key like any other.
 pub const KEY_BYTES_MAX: usize = 64 << 10;
@@ -33,7 +34,7 @@ pub struct Batch {
 /// One operation: a value to put, or none to delete.
 #[derive(Clone, Debug)]
 pub(crate) struct Op {
-    pub(crate) key: Arc<[u8]>,
+    pub(crate) key: Key,
     pub(crate) value: Option<Arc<[u8]>>,
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Reason};
 use crate::fragment::BLOCK;
 use crate::header::Fault;
 use crate::manifest::Manifest;
-use crate::memory::{Bytes, Memory};
+use crate::memory::{Entry, Key, Memory};
 use crate::names::{Kind, Name};
 use crate::planted::Planted;
 use crate::reader::{Next, Records, Scratch};
@@ -471,7 +471,7 @@ impl<'a> Replay<'a> {
 }
 
 /// Applies an incremental snapshot.
-fn apply(memory: &mut Memory, entries: Vec<(Bytes, Bytes)>, removed: Vec<Bytes>) {
+fn apply(memory: &mut Memory, entries: Vec<Entry>, removed: Vec<Key>) {
     removed.iter().for_each(|key| memory.remove(key));
     entries.into_iter().for_each(|(key, value)| memory.put(key, value));
 }

@@ -15,7 +15,7 @@ use crate::dir::{Dir, File};
 use crate::error::{Error, Reason};
 use crate::fragment::{BLOCK, Domain, Fragmenter, Identity};
 use crate::header::{self, Fault, MAGIC_SNAPSHOT, u32_at, u64_at};
-use crate::memory::{Bytes, Memory};
+use crate::memory::{Entry, Key, Memory};
 use crate::names::Name;
 use crate::planted::Planted;
 use crate::reader::{Checks, Next, Records, Scratch, Source};
@@ -45,9 +45,9 @@ pub(crate) struct SnapshotHeader {
 pub(crate) struct Loaded {
     pub(crate) header: SnapshotHeader,
     /// In strictly ascending key order.
-    pub(crate) entries: Vec<(Bytes, Bytes)>,
+    pub(crate) entries: Vec<Entry>,
     /// Keys of the base that are gone, in strictly ascending order.
-    pub(crate) removed: Vec<Bytes>,
+    pub(crate) removed: Vec<Key>,
     pub(crate) damage: Option<Damage>,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Writer {
     /// What the base holds, for an incremental snapshot.
     base: Option<Memory>,
     /// The last key that was looked at.
-    last: Option<Bytes>,
+    last: Option<Key>,
     record: Vec<u8>,
     entries_seen: u64,
     entries_written: u64,
@@ -224,7 +224,7 @@ pub(crate) fn read<S: Source>(
     let header = SnapshotHeader::decode(records.header_block()?)?;
     records.begin(header.identity(), checks, BLOCK as u64);
     let mut loaded = Loaded { header, entries: Vec::new(), removed: Vec::new(), damage: None };
-    let mut last: Option<Bytes> = None;
+    let mut last: Option<Key> = None;
     let damage = loop {
         match records.next()? {
             Next::Record => {}
@@ -235,14 +235,14 @@ pub(crate) fn read<S: Source>(
         }
         match decode(records.payload()) {
             Some(Item::Entry(key, value)) if last.as_deref().is_none_or(|last| *last < *key) => {
-                let key = Bytes::from(key);
+                let key = Key::from(key);
                 last = Some(key.clone());
                 loaded.entries.push((key, value.into()));
             }
             Some(Item::Removed(key))
                 if header.base > 0 && last.as_deref().is_none_or(|last| *last < *key) =>
             {
-                let key = Bytes::from(key);
+                let key = Key::from(key);
                 last = Some(key.clone());
                 loaded.removed.push(key);
             }

@@ -1,9 +1,14 @@
 //! A B-tree whose clones share what has not changed: a clone costs nothing, and a change to one of two clones
 //! copies the nodes on one path.
 
+mod cursor;
+
 use std::sync::Arc;
 
-/// A key or a value.
+use crate::key::Key;
+pub(crate) use cursor::Cursor;
+
+/// A value.
 pub(crate) type Bytes = Arc<[u8]>;
 
 /// Entries of a leaf, or children of an inner node, at most.
@@ -12,8 +17,11 @@ const WIDTH_MAX: usize = 32;
 /// A node with fewer is merged with a neighbour if one has room.
 const WIDTH_MIN: usize = WIDTH_MAX / 4;
 
+/// Nodes with as many items grow as vectors do.
+const SMALL: usize = WIDTH_MAX / 2;
+
 /// Key and value.
-pub(crate) type Entry = (Bytes, Bytes);
+pub(crate) type Entry = (Key, Bytes);
 
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
@@ -26,7 +34,7 @@ pub(crate) enum Node {
 #[derive(Clone, Debug)]
 pub(crate) struct Child {
     /// No key below the child is smaller; none below the child before it is as large.
-    first: Bytes,
+    first: Key,
     /// How many entries there are below.
     count: usize,
     node: Arc<Node>,
@@ -71,11 +79,12 @@ impl Node {
 
     /// Puts an entry below this node and returns the value that was there, and a new neighbour to the right
     /// if the node has become too wide.
-    fn put(&mut self, key: impl AsRef<[u8]> + Into<Bytes>, value: Bytes) -> (Option<Bytes>, Option<Node>) {
+    fn put(&mut self, key: impl AsRef<[u8]> + Into<Key>, value: Bytes) -> (Option<Bytes>, Option<Node>) {
         match self {
             Node::Leaf(entries) => match search(entries, key.as_ref()) {
                 Ok(at) => (Some(std::mem::replace(&mut entries[at].1, value)), None),
                 Err(at) => {
+                    make_room(entries);
                     entries.insert(at, (key.into(), value));
                     (None, split(entries, at).map(Node::Leaf))
                 }
@@ -87,6 +96,7 @@ impl Node {
                 child.count += usize::from(old.is_none());
                 if let Some(right) = right.and_then(Child::new) {
                     child.count -= right.count;
+                    make_room(children);
                     children.insert(at + 1, right);
                     return (old, split(children, at + 1).map(Node::Inner));
                 }
@@ -118,6 +128,14 @@ fn search(entries: &[Entry], key: &[u8]) -> Result<usize, usize> {
 /// The child below which a key lies.
 fn child_of(children: &[Child], key: &[u8]) -> usize {
     children.partition_point(|child| *child.first <= *key).saturating_sub(1)
+}
+
+/// Makes room for as many items as a node ever has, and no more: on its own a vector would double what a clone of
+/// a full node holds.
+fn make_room<T>(items: &mut Vec<T>) {
+    if items.len() == items.capacity() && items.len() > SMALL {
+        items.reserve_exact((WIDTH_MAX + 1).saturating_sub(items.len()).max(1));
+    }
 }
 
 /// Takes the right part of what has become too wide. Where entries come in ascending order, nodes stay full.
@@ -196,7 +214,7 @@ impl Tree {
     }
 
     /// Puts an entry and returns the value that was there.
-    pub(crate) fn put(&mut self, key: impl AsRef<[u8]> + Into<Bytes>, value: Bytes) -> Option<Bytes> {
+    pub(crate) fn put(&mut self, key: impl AsRef<[u8]> + Into<Key>, value: Bytes) -> Option<Bytes> {
         let (old, right) = Arc::make_mut(&mut self.root).put(key, value);
         if let Some(right) = right.and_then(Child::new) {
             let left = std::mem::take(&mut self.root);
@@ -243,118 +261,7 @@ impl Tree {
 
     /// The entries from one rank up to another.
     pub(crate) fn between(&self, from: usize, to: usize) -> Cursor<'_> {
-        let left = to.saturating_sub(from);
-        Cursor { root: &self.root, from, to, left, front: None, back: None }
-    }
-}
-
-/// Entries in order, from both ends.
-#[derive(Clone, Debug)]
-pub(crate) struct Cursor<'a> {
-    root: &'a Node,
-    from: usize,
-    to: usize,
-    left: usize,
-    front: Option<Side<'a>>,
-    back: Option<Side<'a>>,
-}
-
-/// A place in a tree: the children passed on the way down, and the leaf.
-#[derive(Clone, Debug)]
-struct Side<'a> {
-    above: Vec<(&'a [Child], usize)>,
-    leaf: &'a [Entry],
-    at: usize,
-}
-
-impl<'a> Side<'a> {
-    /// The place of the entry of this rank, which exists.
-    fn at(mut node: &'a Node, mut rank: usize) -> Side<'a> {
-        let mut above = Vec::new();
-        loop {
-            match node {
-                Node::Leaf(entries) => return Side { above, leaf: entries, at: rank },
-                Node::Inner(children) => {
-                    let mut at = 0;
-                    while at + 1 < children.len() && rank >= children[at].count {
-                        rank -= children[at].count;
-                        at += 1;
-                    }
-                    above.push((children, at));
-                    node = &children[at].node;
-                }
-            }
-        }
-    }
-
-    /// Goes to the next leaf, or to the one before it.
-    fn turn(&mut self, forward: bool) {
-        while let Some((children, at)) = self.above.pop() {
-            let next = if forward { at + 1 } else { at.wrapping_sub(1) };
-            let Some(mut child) = children.get(next) else { continue };
-            self.above.push((children, next));
-            loop {
-                match &*child.node {
-                    Node::Leaf(entries) => {
-                        self.leaf = entries;
-                        self.at = if forward { 0 } else { entries.len() - 1 };
-                        return;
-                    }
-                    Node::Inner(inner) => {
-                        let at = if forward { 0 } else { inner.len() - 1 };
-                        self.above.push((inner, at));
-                        child = &inner[at];
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl<'a> Iterator for Cursor<'a> {
-    type Item = &'a Entry;
-
-    fn next(&mut self) -> Option<&'a Entry> {
-        if self.left == 0 {
-            return None;
-        }
-        self.left -= 1;
-        let side = match &mut self.front {
-            Some(side) => {
-                side.at += 1;
-                if side.at == side.leaf.len() {
-                    side.turn(true);
-                }
-                side
-            }
-            none => none.insert(Side::at(self.root, self.from)),
-        };
-        side.leaf.get(side.at)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl<'a> DoubleEndedIterator for Cursor<'a> {
-    fn next_back(&mut self) -> Option<&'a Entry> {
-        if self.left == 0 {
-            return None;
-        }
-        self.left -= 1;
-        let side = match &mut self.back {
-            Some(side) => {
-                if side.at == 0 {
-                    side.turn(false);
-                } else {
-                    side.at -= 1;
-                }
-                side
-            }
-            none => none.insert(Side::at(self.root, self.to - 1)),
-        };
-        side.leaf.get(side.at)
+        Cursor::new(&self.root, from, to)
     }
 }
 
