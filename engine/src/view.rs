@@ -57,6 +57,6 @@ impl View {
     /// durable when this returns. `to` must be missing or an empty directory. The store that the view is of
     /// takes writes meanwhile.
     pub fn back_up(&self, vfs: Arc<dyn Vfs>, to: &Path) -> Result<(), Error> {
-        salvage::write_store(vfs, to, self.iter())
+        salvage::write_state(vfs, to, &self.memory)
     }
 }

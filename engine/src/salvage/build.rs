@@ -9,13 +9,13 @@ use unplug_vfs::{FileKind, Vfs};
 
 use crate::dir::Dir;
 use crate::error::Error;
-use crate::inspect;
-use crate::options::{Options, SyncPolicy};
-use crate::record::Batch;
+use crate::memory::Memory;
+use crate::options::Options;
+use crate::planted::Planted;
+use crate::reader::Scratch;
+use crate::record::check_lengths;
+use crate::replay::{self, Replay};
 use crate::store::Store;
-
-/// A batch is written whenever this much waits.
-const BATCH_BYTES: usize = 1 << 20;
 
 /// Writes a new store that holds these entries. It is built beside `to` under a name that ends in `.partial`,
 /// and gets its own when it is durable and has been read back; `to` must be missing or an empty directory.
@@ -25,13 +25,23 @@ pub fn write_store<'a>(
     to: &Path,
     entries: impl Iterator<Item = (&'a [u8], &'a [u8])>,
 ) -> Result<(), Error> {
+    let mut state = Memory::default();
+    for (key, value) in entries {
+        check_lengths(key.len(), value.len())?;
+        state.put(key, value.into());
+    }
+    write_state(vfs, to, &state)
+}
+
+/// As [`write_store`].
+pub(crate) fn write_state(vfs: Arc<dyn Vfs>, to: &Path, state: &Memory) -> Result<(), Error> {
     check_target(&*vfs, to)?;
     let partial = partial_of(to)?;
     if vfs.metadata(&partial).is_ok() {
         let what = format!("{} is in the way, left by an earlier try: remove it first", partial.display());
         return Err(Error::InvalidArgument { what });
     }
-    let built = fill(vfs.clone(), &partial, entries).and_then(|()| {
+    let built = fill(vfs.clone(), &partial, state).and_then(|()| {
         vfs.rename(&partial, to).map_err(|e| Error::io("rename", &partial, e))?;
         Dir::new(vfs.clone(), to).sync_parent(false)
     });
@@ -69,42 +79,27 @@ fn partial_of(to: &Path) -> Result<PathBuf, Error> {
     Ok(to.with_file_name(partial))
 }
 
-fn fill<'a>(
-    vfs: Arc<dyn Vfs>,
-    dir: &Path,
-    entries: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-) -> Result<(), Error> {
-    let options = Options {
-        compact_log_bytes: None,
-        compact_ops: None,
-        compact_live_ratio: None,
-        sync: SyncPolicy::Manual,
-        ..Options::default()
-    };
-    let mut store = Store::open(vfs.clone(), dir, options)?;
-    let (mut batch, mut bytes, mut count) = (Batch::new(), 0, 0);
-    for (key, value) in entries {
-        batch.put(key, value);
-        count += 1;
-        bytes += key.len() + value.len();
-        if bytes >= BATCH_BYTES {
-            store.write(std::mem::take(&mut batch))?;
-            bytes = 0;
-        }
-    }
-    store.write(batch)?;
-    if count > 0 {
-        // One snapshot instead of a log: less to read, and nothing that could be taken for a torn end.
+fn fill(vfs: Arc<dyn Vfs>, path: &Path, state: &Memory) -> Result<(), Error> {
+    let mut store = Store::open(vfs.clone(), path, Options::default())?;
+    if state.len() > 0 {
+        // A snapshot of it, and no log: less to read, and nothing that could be taken for a torn end.
+        store.memory = state.clone();
         store.compact()?;
     }
-    let expected: Vec<_> = store.iter().map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
     store.close()?;
-    let reading = inspect::store(vfs, dir)?;
-    match reading.stopped_at.is_none() && reading.entries.into_iter().eq(expected) {
+    let (dir, mut scratch) = (Dir::new(vfs, path), Scratch::default());
+    let listing = dir.list()?;
+    let proof = match replay::newest_manifest(&dir, &listing, Planted::None, &mut scratch)? {
+        Some(newest) => Replay::new(&dir, &listing, newest, Planted::None, scratch, None).run()?,
+        None => return Err(NOT_AS_WRITTEN),
+    };
+    match proof.stopped.is_none() && proof.memory.iter().eq(state.iter()) {
         true => Ok(()),
-        false => Err(Error::Internal { what: "a new store does not read back as it was written" }),
+        false => Err(NOT_AS_WRITTEN),
     }
 }
+
+const NOT_AS_WRITTEN: Error = Error::Internal { what: "a new store does not read back as it was written" };
 
 /// Removes what was built, as far as that can be done.
 fn remove(vfs: &dyn Vfs, dir: &Path) {

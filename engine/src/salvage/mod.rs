@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use unplug_vfs::Vfs;
 
+pub(crate) use build::write_state;
 pub use build::write_store;
 
 use crate::dir::Dir;
