@@ -44,6 +44,11 @@ impl Flight {
         self.sequence
     }
 
+    /// How many writes it answers.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
     /// The sync; it needs nothing of the store.
     #[track_caller]
     pub(crate) fn run(&self) -> Result<(), Error> {
@@ -60,6 +65,11 @@ impl Group {
         self.next += 1;
         self.waiting.push((ticket, ops));
         ticket
+    }
+
+    /// How many writes wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Whether writes wait and no sync runs.

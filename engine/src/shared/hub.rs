@@ -20,6 +20,12 @@ use super::monitor::Monitor;
 /// Bytes of a snapshot that are written between two looks at whether to stop.
 const STEP_BYTES: usize = 256 << 10;
 
+/// A group waits for more writers for this share of a sync at most,
+const GATHER_SHARE: u32 = 4;
+
+/// and for no longer than this.
+const GATHER_MAX: Duration = Duration::from_millis(1);
+
 /// What all threads share. Whoever needs both locks takes the one of `inner` first.
 pub(super) struct Hub<M> {
     inner: M,
@@ -35,6 +41,12 @@ pub(super) struct Inner {
     group: Group,
     /// A sync of the log runs: it must not be rotated, mended or synced.
     syncing: bool,
+    /// A thread is about to lead a group, and lets others join.
+    gathering: bool,
+    /// How many writers the last group had, and those who came while its sync ran.
+    writers: usize,
+    /// How long that sync took.
+    sync_time: Duration,
     /// The worker waits for the end of the sync that runs, and no other is to begin before its turn.
     cutting: bool,
     /// Compactions that were asked for, and the answers to those that are done.
@@ -62,6 +74,9 @@ impl<M: Monitor<Inner>> Hub<M> {
             core,
             group: Group::default(),
             syncing: false,
+            gathering: false,
+            writers: 0,
+            sync_time: Duration::ZERO,
             cutting: false,
             compaction: Requests::default(),
             progress: None,
@@ -123,12 +138,29 @@ impl<M: Monitor<Inner>> Hub<M> {
                 inner.core.recorder.measured(Measured::Write, start);
                 return answer;
             }
-            if inner.syncing || inner.cutting {
+            if inner.syncing || inner.cutting || inner.gathering {
                 inner = self.inner.wait(inner);
                 continue;
             }
-            inner = self.lead(inner);
+            inner = self.gather(inner);
+            if !inner.syncing && !inner.cutting {
+                inner = self.lead(inner);
+            }
         }
+    }
+
+    /// Waits a moment for those whom the last group has just answered: else they would miss this one, and there
+    /// would be two groups of half the size taking turns.
+    fn gather<'a>(&'a self, mut inner: M::Guard<'a>) -> M::Guard<'a> {
+        if inner.group.waiting() >= inner.writers {
+            return inner;
+        }
+        let time = (inner.sync_time / GATHER_SHARE).min(GATHER_MAX);
+        inner.gathering = true;
+        let enough = |it: &Inner| it.group.waiting() >= it.writers || it.cutting;
+        let mut inner = self.inner.gather(inner, time, enough);
+        inner.gathering = false;
+        inner
     }
 
     /// Puts all writes that wait into the log, syncs it without the lock, and answers them.
@@ -141,9 +173,12 @@ impl<M: Monitor<Inner>> Hub<M> {
         inner.syncing = true;
         let start = inner.core.recorder.start();
         drop(inner);
+        let began = Instant::now();
         let result = flight.run();
         let mut inner = self.inner.lock();
         let it = &mut *inner;
+        it.sync_time = began.elapsed();
+        it.writers = flight.len() + it.group.waiting();
         let sequence = flight.sequence();
         it.group.finish(&mut it.core, flight, (start, result), |all| self.apply(all, sequence));
         inner.syncing = false;

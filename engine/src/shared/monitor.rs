@@ -2,7 +2,7 @@
 
 use std::ops::DerefMut;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A value behind a lock, and a place to wait for its changes.
 pub(super) trait Monitor<T> {
@@ -21,6 +21,14 @@ pub(super) trait Monitor<T> {
     fn wait_for<'a>(&'a self, guard: Self::Guard<'a>, time: Duration) -> Self::Guard<'a>;
 
     fn notify_all(&self);
+
+    /// Lets others have the lock until `enough`, for so long at most.
+    fn gather<'a>(
+        &'a self,
+        guard: Self::Guard<'a>,
+        time: Duration,
+        enough: impl Fn(&T) -> bool,
+    ) -> Self::Guard<'a>;
 }
 
 /// The standard library's. Whoever panics with the lock held leaves nothing half done that others rely on: the
@@ -54,5 +62,21 @@ impl<T> Monitor<T> for StdMonitor<T> {
 
     fn notify_all(&self) {
         self.changed.notify_all();
+    }
+
+    fn gather<'a>(
+        &'a self,
+        mut guard: MutexGuard<'a, T>,
+        time: Duration,
+        enough: impl Fn(&T) -> bool,
+    ) -> MutexGuard<'a, T> {
+        let start = Instant::now();
+        while !enough(&guard) && start.elapsed() < time {
+            drop(guard);
+            // Those who are waited for were woken a moment ago: they need no more than a turn.
+            std::thread::yield_now();
+            guard = self.lock();
+        }
+        guard
     }
 }

@@ -48,6 +48,23 @@ impl<T> Monitor<T> for ShuttleMonitor<T> {
     fn notify_all(&self) {
         self.changed.notify_all();
     }
+
+    fn gather<'a>(
+        &'a self,
+        mut guard: MutexGuard<'a, T>,
+        _: Duration,
+        enough: impl Fn(&T) -> bool,
+    ) -> MutexGuard<'a, T> {
+        for _ in 0..2 {
+            if enough(&guard) {
+                break;
+            }
+            drop(guard);
+            thread::yield_now();
+            guard = self.lock();
+        }
+        guard
+    }
 }
 
 #[derive(Default)]
