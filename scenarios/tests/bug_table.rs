@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use unplug::explore::Settings;
+use unplug::fault::Sweep;
 use unplug::model::Model;
 use unplug::report::Verdict;
 use unplug::subject::AnySubject as _;
@@ -52,7 +53,7 @@ fn caught_at(bug: &PlantedBug, model: &str) -> Option<u64> {
         depth: scenario.depth,
         kills: scenario.kill,
         faults: scenario.faults.clone(),
-        sweep: scenario.sweep,
+        sweep: Sweep::brief_if(scenario.sweep),
         ..Settings::new(scenario.name.as_str(), Model::by_name(model).unwrap())
     };
     let explored = engine.explore(&workload.lines, &settings).unwrap();

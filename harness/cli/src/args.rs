@@ -159,7 +159,8 @@ pub(crate) struct RunFlags {
     /// Have calls fail, in addition to what the scenario says (`sync_data wal-* #3 -> EIO`); may be repeated
     #[arg(long, value_name = "RULE")]
     pub fault: Vec<Rule>,
-    /// Have each call fail in turn, in each way that it can, in the workload and in the recovery after it
+    /// Have each call fail in turn, in each way that it can, in the workload and in the recovery after it; without
+    /// names, in the scenarios that are sweeps (without this flag they try one or two errors a call)
     #[arg(long)]
     pub sweep: bool,
     /// Crashes in a row, instead of what the scenario says

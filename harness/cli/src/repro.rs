@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use unplug::advise::advise;
 use unplug::explore::{Settings, Token};
-use unplug::fault::Rule;
+use unplug::fault::{Rule, Sweep};
 use unplug::model::Model;
 use unplug::plain::Tree;
 use unplug::report::{RunReport, Violation};
@@ -127,7 +127,7 @@ fn show(
     let model = model_of(token, request.model)?;
     let mut settings = settings(&selected, &model, token.seed, request.jobs);
     settings.depth = token.depth;
-    settings.sweep = false;
+    settings.sweep = Sweep::Off;
     let rules: Result<Vec<Rule>, _> = token.faults.iter().map(|rule| rule.parse()).collect();
     settings.faults = rules.map_err(|e| CliError::usage(format!("the token: {e}")))?;
     let shown = selected.subject.reproduce(&selected.workload.lines, &settings, &token.evidence);

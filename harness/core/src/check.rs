@@ -1,6 +1,7 @@
 //! One call inside `cargo test`.
 
 use crate::explore::{Exploration, Settings, Step, explore, parse_workload};
+use crate::fault::Sweep;
 use crate::model::Model;
 use crate::subject::Subject;
 
@@ -91,7 +92,7 @@ impl<S: Subject> CrashTest<S> {
     /// Instead of the workload as it is, explores it with each of its calls failing in turn, in each way that
     /// it can, and with each call of the recovery after it.
     pub fn sweep(mut self) -> Self {
-        self.settings.sweep = true;
+        self.settings.sweep = Sweep::Full;
         self
     }
 

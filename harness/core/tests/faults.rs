@@ -345,7 +345,7 @@ proptest! {
 
 // The oracle, on a store of one number: a log of records, of which the last one counts.
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mistake {
     None,
     /// A record whose write failed is kept, and written again behind the next one.
@@ -358,6 +358,8 @@ enum Mistake {
     Loops,
     /// It serves nothing once a write has failed.
     ReadsRefused,
+    /// Its recovery takes a read error for the end of the log.
+    ReadErrorAsEnd,
 }
 
 struct Register(Mistake);
@@ -407,7 +409,14 @@ impl Subject for Register {
         let old = vfs.open(&path, OpenOptions::CREATE)?;
         let (mut end, mut value) = (0, 0);
         let mut record = [0; RECORD as usize];
-        while old.read_fully_at(&mut record, end)? == record.len() && record[0] != 0 {
+        loop {
+            let got = match old.read_fully_at(&mut record, end) {
+                Err(_) if self.0 == Mistake::ReadErrorAsEnd => 0,
+                got => got?,
+            };
+            if got < record.len() || record[0] == 0 {
+                break;
+            }
             (value, end) = (record[0], end + RECORD);
         }
         // Old records are written anew: what the cache shows need not be on the disk.
@@ -480,6 +489,43 @@ fn what_a_store_gets_wrong_when_a_call_fails_is_found() {
     assert_eq!(checks(Mistake::Panics, "write #2 -> ENOSPC"), ["panic"]);
     assert_eq!(checks(Mistake::Loops, "write #2.. -> ENOSPC"), ["hang"]);
     assert_eq!(checks(Mistake::ReadsRefused, "write #2 -> ENOSPC"), ["liveness"]);
+}
+
+/// Each call of the store that a sweep fails, in most of the ways that it does.
+fn ways_to_fail() -> Vec<String> {
+    let mut rules = Vec::new();
+    for phase in ["", "recovery: "] {
+        for call in ["open", "create", "read", "write", "sync_data", "sync_dir"] {
+            for which in (1..=8).flat_map(|n| [format!("#{n}"), format!("#{n}..")]) {
+                for error in ["EIO", "ENOSPC"] {
+                    rules.push(format!("{phase}{call} {which} -> {error}"));
+                    if call != "read" && call != "open" {
+                        rules.push(format!("{phase}{call} {which} -> {error}, applied"));
+                    }
+                }
+            }
+        }
+    }
+    rules
+}
+
+#[test]
+fn a_sweep_finds_what_its_faults_find_one_by_one() {
+    use Mistake::{FailedRecordKept, None, Panics, ReadErrorAsEnd, ReadsRefused, SyncRetried};
+    for mistake in [None, FailedRecordKept, SyncRetried, Panics, ReadsRefused, ReadErrorAsEnd] {
+        let test = || CrashTest::new(Register(mistake)).ops("1\n2");
+        let found = |test: CrashTest<Register>| {
+            let violations = test.settings(|settings| settings.jobs = 1).run().violations;
+            violations.into_iter().next().and_then(|violation| violation.fault)
+        };
+        let one_by_one: Vec<String> =
+            ways_to_fail().into_iter().filter(|rule| found(test().fault(rule)).is_some()).collect();
+        assert_eq!(one_by_one.is_empty(), mistake == None);
+        match found(test().sweep()) {
+            Some(rule) => assert_eq!(found(test().fault(&rule)), Some(rule)),
+            Option::None => assert!(one_by_one.is_empty(), "{one_by_one:?}"),
+        }
+    }
 }
 
 #[test]

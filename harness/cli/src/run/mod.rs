@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use unplug::explore::Settings;
+use unplug::fault::Sweep;
 use unplug::model::Model;
 use unplug::report::{RunReport, ScenarioReport, Shard, Verdict};
 
@@ -47,7 +48,7 @@ pub(crate) fn settings(selected: &Selected, model: &Model, seed: u64, jobs: Opti
         shard: Shard { index: 1, count: 1 },
         progress: None,
         faults: selected.scenario.faults.clone(),
-        sweep: selected.scenario.sweep,
+        sweep: Sweep::brief_if(selected.scenario.sweep),
     }
 }
 
@@ -133,11 +134,13 @@ pub(crate) fn run(
             settings.depth = flags.depth.unwrap_or(settings.depth);
             settings.deadline = deadline;
             settings.faults.extend(flags.fault.iter().cloned());
-            if flags.sweep && !settings.sweep {
-                // The scenario says how deep to go without a sweep; that would take too long for every call.
-                settings.sweep = true;
-                settings.depth = flags.depth.unwrap_or(1);
-                settings.kills = false;
+            if flags.sweep {
+                settings.sweep = Sweep::Full;
+                if !item.scenario.sweep {
+                    // The scenario says how deep to go without a sweep; that would take too long for every call.
+                    settings.depth = flags.depth.unwrap_or(1);
+                    settings.kills = false;
+                }
             }
             settings.shard = flags.shard;
             settings.progress = Some(Arc::new(bar.clone()));

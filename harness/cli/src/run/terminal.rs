@@ -29,6 +29,18 @@ impl Ending {
     }
 }
 
+/// What a sweep tried.
+fn swept(sweep: SweepReport) -> String {
+    let SweepReport { workload_calls, recovery_calls, explored, cases, alike, full } = sweep;
+    let of = if explored == cases { String::new() } else { format!(" of {cases}") };
+    let alike = if alike > 0 { format!(" ({alike} did just what another did)") } else { String::new() };
+    let more = if full { "" } else { "; --sweep tries all" };
+    format!(
+        "{explored}{of} faults tried{alike}: in {workload_calls} calls of the workload and {recovery_calls} of its \
+         recovery{more}"
+    )
+}
+
 pub(super) struct Terminal {
     out: Out,
     quiet: bool,
@@ -82,12 +94,7 @@ impl Terminal {
             self.out.line(format!("{INDENT}no fault happened: its rules match no call"))?;
         }
         if let Some(sweep) = report.sweep {
-            let SweepReport { workload_calls, recovery_calls, explored, cases } = sweep;
-            let of = if explored == cases { String::new() } else { format!(" of {cases}") };
-            self.out.line(format!(
-                "{INDENT}{explored}{of} faults tried: in {workload_calls} calls of the workload and \
-                 {recovery_calls} of its recovery"
-            ))?;
+            self.out.line(format!("{INDENT}{}", swept(sweep)))?;
         }
         if let Some(bug) = report.bug.as_ref().filter(|_| ending == Ending::Missed || item.is_foreign_bug()) {
             self.out.line(format!("{INDENT}planted bug: {bug}"))?;

@@ -36,7 +36,10 @@ impl Process {
 
     /// What the rules say of a call.
     pub fn decide(&mut self, call: CallKind, paths: &[&Path]) -> Option<Decision> {
-        self.faults.as_mut()?.decide(call, paths)
+        let faults = self.faults.as_mut()?;
+        let decision = faults.decide(call, paths);
+        faults.happened_at(self.recording.trace.end());
+        decision
     }
 
     fn note_failed(&mut self, sync: Option<FailedSync>, text: &str, source: Source) {
@@ -86,6 +89,7 @@ impl Process {
             !patch.is_some_and(|patch| patch.run(start, start + 1).0)
         };
         let result = faults.medium(path, offset, buf, from_disk);
+        faults.happened_at(self.recording.trace.end());
         self.faults = Some(faults);
         Ok(result?)
     }
@@ -170,6 +174,7 @@ impl Process {
         }
         if let Some(faults) = &mut self.faults {
             faults.was_full(call, path);
+            faults.happened_at(self.recording.trace.end());
         }
         if fits > 0 && call == CallKind::Write {
             return Ok(fits);

@@ -99,6 +99,8 @@ pub struct Explorer<'a, S: Subject> {
     pub killed_at: Option<Pos>,
     /// Told of every recovery instead of judging it.
     pub observer: Option<Observer<'a, S::State>>,
+    /// Whether to crash recoveries only behind the first fault that they meet.
+    pub behind_faults: bool,
     scratch: Scratch,
 }
 
@@ -134,6 +136,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
             coverage: Coverage::Exhausted,
             killed_at: None,
             observer: None,
+            behind_faults: false,
             scratch: Scratch::default(),
         }
     }
@@ -247,7 +250,9 @@ impl<'a, S: Subject> Explorer<'a, S> {
             let mut first = 0;
             for barrier in worth_crashing(&finished.barriers, &persisted) {
                 let (at, asked) = (barrier.at, barrier.asked);
-                if asked >= fixed {
+                let is_known =
+                    self.behind_faults && finished.faults.first_at().is_none_or(|first| at < first);
+                if asked >= fixed && !is_known {
                     let layer =
                         CrashedLayer { recording: recording.clone(), persisted: persisted.clone(), at };
                     let next = Arc::new(world.crash(layer, &finished.decided[..barrier.decided]));

@@ -173,10 +173,15 @@ fn token(settings: &Settings, evidence: Evidence) -> String {
 
 /// A number that changes when the workload's calls or marks change.
 fn fingerprint(trace: &Trace) -> u64 {
+    fingerprint_of(trace, trace.events.iter().map(|event| format!("{:?}", event.kind)))
+}
+
+/// A number that changes when what is written, or the text of an event, changes.
+pub(super) fn fingerprint_of(trace: &Trace, texts: impl Iterator<Item = String>) -> u64 {
     let mut text = String::new();
-    for event in &trace.events {
+    for (event, shown) in trace.events.iter().zip(texts) {
         use std::fmt::Write;
-        let _ = write!(text, "{:?};", event.kind);
+        let _ = write!(text, "{shown};");
         if let EventKind::Call(crate::trace::Call::Write { data, .. }) = &event.kind {
             let _ = write!(text, "{:x};", fnv1a(trace.bytes(*data)));
         }

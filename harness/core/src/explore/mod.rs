@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use crate::fault::{Phase, Rule};
+use crate::fault::{Phase, Rule, Sweep};
 use crate::model::Model;
 use crate::plain::Tree;
 use crate::report::{Shard, SweepReport, Violation};
@@ -25,7 +25,7 @@ use crate::subject::{LineError, Subject};
 pub use outcomes::{Outcome, kill_outcomes, outcomes};
 pub(crate) use plainly::run_plainly;
 pub use points::{CrashKind, CrashPoint, crash_points, kill_points};
-pub(crate) use pool::{calls_made, fnv1a};
+pub(crate) use pool::{Behaviour, Part, behaviour, calls_made, explore_part, fnv1a};
 pub use pool::{explore, reproduce};
 pub use token::{Evidence, Token, TokenError};
 
@@ -64,7 +64,7 @@ pub struct Settings {
     pub faults: Vec<Rule>,
     /// Instead of exploring the workload as it is: with each of its calls failing in turn, and with each call of
     /// the recovery after it.
-    pub sweep: bool,
+    pub sweep: Sweep,
 }
 
 impl Settings {
@@ -85,7 +85,7 @@ impl Settings {
             shard: Shard::WHOLE,
             progress: None,
             faults: Vec::new(),
-            sweep: false,
+            sweep: Sweep::Off,
         }
     }
 

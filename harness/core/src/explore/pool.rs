@@ -10,10 +10,11 @@ use super::{
     CrashKind, CrashPoint, Evidence, Exploration, Reproduction, Settings, Step, crash_points, kill_points,
 };
 use crate::disk::{Chooser, CrashedLayer, Finished, Policy, Recording, SimDisk, World};
-use crate::fault::{CallKind, Calls, Injector, sweep};
+use crate::fault::{CallKind, Calls, Injector, Sweep, sweep};
 use crate::model::{Persisted, count_states, log2_sum};
 use crate::oracle::History;
-use crate::subject::Subject;
+use crate::subject::{Outcome, Subject};
+use crate::trace::{Call, EventKind, Pos};
 
 /// A workload that ran to its end, ready to be crashed.
 pub(super) struct Prepared<S: Subject> {
@@ -25,6 +26,8 @@ pub(super) struct Prepared<S: Subject> {
     pub points: Vec<CrashPoint>,
     /// Faults that were injected.
     pub faults_fired: u64,
+    /// Where in the trace the first of them happened.
+    pub first_fault_at: Option<Pos>,
 }
 
 impl<S: Subject> Prepared<S> {
@@ -54,6 +57,7 @@ impl<S: Subject> Prepared<S> {
             history: Arc::new(history),
             points,
             faults_fired: faults.fired().len() as u64,
+            first_fault_at: faults.first_at(),
         }
     }
 
@@ -83,9 +87,27 @@ struct PointResult<St> {
 
 /// Runs the workload on the simulated disk and explores every crash of it.
 pub fn explore<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settings) -> Exploration {
-    if settings.sweep {
+    if settings.sweep != Sweep::Off {
         return sweep(subject, steps, settings);
     }
+    explore_part(subject, steps, settings, Part::Whole)
+}
+
+/// What of a workload to explore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All.
+    Whole,
+    /// The crashes behind the first fault: before it all is as without faults.
+    BehindFaults,
+}
+
+pub(crate) fn explore_part<S: Subject>(
+    subject: &S,
+    steps: &[Step<S::Op>],
+    settings: &Settings,
+    part: Part,
+) -> Exploration {
     let settings = &deep_enough(settings);
     let prepared = Prepared::new(subject, steps, settings);
     let mut report = Exploration { ops: steps.len() as u64, ..Exploration::default() };
@@ -97,15 +119,22 @@ pub fn explore<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settin
         report.violations.push(violation);
         return report;
     }
-    let power_losses = of_shard(settings, &prepared.points);
+    let is_known = |point: &CrashPoint| {
+        part == Part::BehindFaults
+            && !settings.has_recovery_faults()
+            && prepared.first_fault_at.is_none_or(|first| point.at < first)
+    };
+    let mut power_losses = of_shard(settings, &prepared.points);
+    power_losses.retain(|point| !is_known(point));
     let mut chosen = power_losses.clone();
     if settings.kills {
         chosen.extend(of_shard(settings, &kill_points(&prepared.recording.trace)));
+        chosen.retain(|point| !is_known(point));
     }
     if let Some(progress) = &settings.progress {
         progress.started(chosen.len() as u64);
     }
-    let results = explore_points(subject, settings, &prepared, &chosen);
+    let results = explore_points(subject, settings, &prepared, &chosen, part);
     for result in results {
         report.crash_points += 1;
         report.recoveries += result.recoveries;
@@ -138,6 +167,36 @@ pub fn explore<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settin
 fn deep_enough(settings: &Settings) -> Settings {
     let depth = if settings.has_recovery_faults() { settings.depth.max(2) } else { settings.depth };
     Settings { depth, ..settings.clone() }
+}
+
+/// All that the crashes of a workload depend on: its calls, whatever the errors of those that failed, the marks
+/// between them, and what was read. Of two workloads that are equal in it only one needs to be explored.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Behaviour<St> {
+    calls: u64,
+    reads: Vec<(Pos, u32, St)>,
+    reopened: Vec<u32>,
+    outcomes: Vec<std::mem::Discriminant<Outcome>>,
+}
+
+/// What a workload does; `None` if anything is wrong without a crash.
+pub(crate) fn behaviour<S: Subject>(
+    subject: &S,
+    steps: &[Step<S::Op>],
+    settings: &Settings,
+) -> Option<Behaviour<S::State>> {
+    let Prepared { run, recording, .. } = Prepared::new(subject, steps, settings);
+    if run.broken.is_some() || run.wrong.is_some() {
+        return None;
+    }
+    let trace = &recording.trace;
+    let kinds = trace.events.iter().map(|event| match &event.kind {
+        EventKind::Call(Call::Failed { sync, .. }) => format!("{sync:?}"),
+        other => format!("{other:?}"),
+    });
+    let calls = super::finding::fingerprint_of(trace, kinds);
+    let outcomes = run.outcomes.iter().map(std::mem::discriminant).collect();
+    Some(Behaviour { calls, reads: run.reads, reopened: run.reopened, outcomes })
 }
 
 /// How often a workload makes each call, and how often a recovery after it and what follows does, at most.
@@ -210,6 +269,7 @@ fn explore_points<S: Subject>(
     settings: &Settings,
     prepared: &Prepared<S>,
     points: &[CrashPoint],
+    part: Part,
 ) -> Vec<PointResult<S::State>> {
     let next = AtomicUsize::new(0);
     let violated = AtomicUsize::new(usize::MAX);
@@ -218,6 +278,7 @@ fn explore_points<S: Subject>(
     lock().resize_with(points.len(), || None);
     let work = || {
         let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &violated);
+        explorer.behind_faults = part == Part::BehindFaults;
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(point) = points.get(index) else { break };

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::rule::{CallKind, Effect, ErrorCode, Outcome, Phase, Rule};
+use crate::trace::Pos;
 
 /// What is to become of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Injector {
     rules: Vec<Rule>,
     matched: Vec<u32>,
     fired: Vec<Fired>,
+    /// Where in the trace the first of them happened.
+    first_at: Option<Pos>,
     lifted: bool,
     /// The calls that were made, if somebody wants to know.
     seen: Option<Vec<CallKind>>,
@@ -85,6 +88,18 @@ impl Injector {
     /// The faults that happened.
     pub fn fired(&self) -> &[Fired] {
         &self.fired
+    }
+
+    /// The position in the trace at which the first of them happened, if any did.
+    pub fn first_at(&self) -> Option<Pos> {
+        self.first_at
+    }
+
+    /// Notes, once a call is decided, that the trace had this length.
+    pub(crate) fn happened_at(&mut self, at: Pos) {
+        if !self.fired.is_empty() {
+            self.first_at.get_or_insert(at);
+        }
     }
 
     /// The calls that were made, if it was [watching](Injector::watching).

@@ -45,5 +45,6 @@ mod vfs;
 pub use inject::{Decision, Fired, Injector};
 pub use parse::FaultError;
 pub use rule::{CallKind, CallSet, Effect, ErrorCode, Glob, Outcome, Phase, Rule, Which};
+pub use sweep::Sweep;
 pub(crate) use sweep::{Calls, sweep};
 pub use vfs::FaultyVfs;

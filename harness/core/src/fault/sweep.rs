@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::{CallKind, CallSet, Effect, ErrorCode, Glob, Outcome, Phase, Rule, Which};
-use crate::explore::{Exploration, Progress, Settings, Step, calls_made, explore, fnv1a};
+use crate::explore::{
+    Behaviour, Exploration, Part, Progress, Settings, Step, behaviour, calls_made, explore_part, fnv1a,
+};
 use crate::model::log2_sum;
 use crate::report::{Shard, SweepReport};
 use crate::subject::Subject;
@@ -15,19 +17,44 @@ use crate::subject::Subject;
 /// How often each call is made.
 pub(crate) type Calls = BTreeMap<CallKind, u32>;
 
+/// How much a sweep tries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sweep {
+    /// There is none.
+    #[default]
+    Off,
+    /// Each call fails once with EIO, and with ENOSPC if it can, without effect and applied.
+    Brief,
+    /// Each call fails in every way.
+    Full,
+}
+
+impl Sweep {
+    /// A brief one, or none.
+    pub fn brief_if(wanted: bool) -> Sweep {
+        if wanted { Sweep::Brief } else { Sweep::Off }
+    }
+}
+
 /// Everything that can go wrong with the calls made, one rule a case.
-pub(crate) fn cases(workload: &Calls, recovery: &Calls) -> Vec<Rule> {
+pub(crate) fn cases(workload: &Calls, recovery: &Calls, sweep: Sweep) -> Vec<Rule> {
     let mut rules = Vec::new();
     for (phase, calls) in [(Phase::Workload, workload), (Phase::Recovery, recovery)] {
         for (call, count) in calls {
             for n in 1..=*count {
-                cases_of(phase, *call, n, &mut rules);
+                match sweep {
+                    Sweep::Off => {}
+                    Sweep::Brief => brief_cases_of(phase, *call, n, &mut rules),
+                    Sweep::Full => cases_of(phase, *call, n, &mut rules),
+                }
             }
         }
-        // The whole device goes.
-        for n in 1..=calls.values().sum::<u32>() {
-            let outcome = Outcome::Error(ErrorCode::Eio);
-            rules.push(rule(phase, CallSet::Any, Which::From(n), outcome, Effect::None));
+        if sweep == Sweep::Full {
+            // The whole device goes.
+            for n in 1..=calls.values().sum::<u32>() {
+                let outcome = Outcome::Error(ErrorCode::Eio);
+                rules.push(rule(phase, CallSet::Any, Which::From(n), outcome, Effect::None));
+            }
         }
     }
     rules
@@ -35,6 +62,19 @@ pub(crate) fn cases(workload: &Calls, recovery: &Calls) -> Vec<Rule> {
 
 fn rule(phase: Phase, call: CallSet, which: Which, outcome: Outcome, effect: Effect) -> Rule {
     Rule { phase, call, path: Glob::any(), which, outcome, effect }
+}
+
+fn brief_cases_of(phase: Phase, call: CallKind, n: u32, rules: &mut Vec<Rule>) {
+    let mut add = |code, effect| {
+        rules.push(rule(phase, CallSet::One(call), Which::Nth(n), Outcome::Error(code), effect));
+    };
+    add(ErrorCode::Eio, Effect::None);
+    if call.changes() {
+        add(ErrorCode::Eio, Effect::Applied);
+    }
+    if errors(call).contains(&ErrorCode::Enospc) {
+        add(ErrorCode::Enospc, Effect::None);
+    }
 }
 
 fn cases_of(phase: Phase, call: CallKind, n: u32, rules: &mut Vec<Rule>) {
@@ -90,18 +130,25 @@ fn errors(call: CallKind) -> &'static [ErrorCode] {
 }
 
 /// Explores a workload with each of its calls failing in turn.
+///
+/// What crashes leave before a fault happens is the same in every case. So the workload is explored once without
+/// any, and of each case only what comes behind its fault.
 pub(crate) fn sweep<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &Settings) -> Exploration {
-    let plain = Settings { sweep: false, progress: None, ..settings.clone() };
+    let plain = Settings { sweep: Sweep::Off, progress: None, ..settings.clone() };
     let (workload, recovery) = calls_made(subject, steps, &plain);
-    let all = cases(&workload, &recovery);
+    let all = cases(&workload, &recovery, settings.sweep);
     let count = |calls: &Calls| calls.values().map(|n| u64::from(*n)).sum();
     let mut counts = SweepReport {
         workload_calls: count(&workload),
         recovery_calls: count(&recovery),
         cases: all.len() as u64,
         explored: 0,
+        alike: 0,
+        full: settings.sweep == Sweep::Full,
     };
-    let chosen: Vec<Rule> = all.into_iter().filter(|rule| is_of_shard(settings, rule)).collect();
+    let mut chosen = vec![Case { rule: None, alike: 0 }];
+    chosen.extend(distinct(subject, steps, &plain, all));
+    chosen.retain(|case| is_of_shard(settings, case.rule.as_ref()));
     if let Some(progress) = &settings.progress {
         progress.started(chosen.len() as u64);
     }
@@ -109,7 +156,7 @@ pub(crate) fn sweep<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &S
     let left = chosen.len() - results.len();
     let mut report = Exploration { ops: steps.len() as u64, states_exact: true, ..Exploration::default() };
     let mut states = Vec::new();
-    for result in results {
+    for (case, result) in chosen.iter().zip(results) {
         if let Some(first) = result.first_violation_recovery {
             report.first_violation_recovery = Some(report.recoveries + first);
         }
@@ -122,8 +169,10 @@ pub(crate) fn sweep<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &S
         report.states_log2_max = report.states_log2_max.max(result.states_log2_max);
         report.states_exact &= result.states_exact;
         states.push(result.states_log2);
-        let is_whole = result.unexplored == 0 || !result.violations.is_empty();
-        counts.explored += u64::from(is_whole);
+        if case.rule.is_some() && (result.unexplored == 0 || !result.violations.is_empty()) {
+            counts.explored += 1 + case.alike;
+            counts.alike += case.alike;
+        }
         report.violations.extend(result.violations);
         report.internal_error = report.internal_error.or(result.internal_error);
     }
@@ -135,8 +184,39 @@ pub(crate) fn sweep<S: Subject>(subject: &S, steps: &[Step<S::Op>], settings: &S
     report
 }
 
-fn is_of_shard(settings: &Settings, rule: &Rule) -> bool {
+/// What to explore: a rule, or nothing that fails; and how many other rules lead to the same.
+struct Case {
+    rule: Option<Rule>,
+    alike: u64,
+}
+
+/// The rules without those under which the workload does just what it does under an earlier one. A recovery's
+/// faults are all different: they meet many recoveries.
+fn distinct<S: Subject>(subject: &S, steps: &[Step<S::Op>], plain: &Settings, rules: Vec<Rule>) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    let mut known: Vec<(usize, Behaviour<S::State>)> = Vec::new();
+    for rule in rules {
+        let mut settings = plain.clone();
+        settings.faults.insert(0, rule.clone());
+        let shown = match rule.phase {
+            Phase::Workload => behaviour(subject, steps, &settings),
+            Phase::Recovery => None,
+        };
+        if let Some(shown) = shown {
+            if let Some((index, _)) = known.iter().find(|(_, other)| *other == shown) {
+                cases[*index].alike += 1;
+                continue;
+            }
+            known.push((cases.len(), shown));
+        }
+        cases.push(Case { rule: Some(rule), alike: 0 });
+    }
+    cases
+}
+
+fn is_of_shard(settings: &Settings, rule: Option<&Rule>) -> bool {
     let Settings { scenario, model, seed, shard: Shard { index, count }, .. } = settings;
+    let rule = rule.map(ToString::to_string).unwrap_or_default();
     let text = format!("{scenario}\0{}\0{seed}\0{rule}", model.name);
     fnv1a(text.as_bytes()) % u64::from((*count).max(1)) == u64::from((*index).max(1) - 1)
 }
@@ -147,7 +227,7 @@ fn explore_cases<S: Subject>(
     steps: &[Step<S::Op>],
     plain: &Settings,
     settings: &Settings,
-    cases: &[Rule],
+    cases: &[Case],
 ) -> Vec<Exploration> {
     let next = AtomicUsize::new(0);
     let violated = AtomicUsize::new(usize::MAX);
@@ -161,13 +241,24 @@ fn explore_cases<S: Subject>(
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(rule) = cases.get(index) else { break };
+            let Some(Case { rule, .. }) = cases.get(index) else { break };
             if violated.load(Ordering::Relaxed) < index || is_over() {
                 break;
             }
             let mut case = Settings { jobs: 1, shard: Shard::WHOLE, ..plain.clone() };
-            case.faults.insert(0, rule.clone());
-            let result = explore(subject, steps, &case);
+            // With faults of the user's, which one comes first is another question.
+            let part = if plain.faults.is_empty() { Part::BehindFaults } else { Part::Whole };
+            let result = match rule {
+                Some(rule) => {
+                    case.faults.insert(0, rule.clone());
+                    explore_part(subject, steps, &case, part)
+                }
+                None => {
+                    // As deep as the cases in which recoveries fail.
+                    case.depth = case.depth.max(2);
+                    explore_part(subject, steps, &case, Part::Whole)
+                }
+            };
             if !result.violations.is_empty() || result.internal_error.is_some() {
                 violated.fetch_min(index, Ordering::Relaxed);
             }
@@ -195,7 +286,7 @@ mod tests {
     #[test]
     fn every_case_is_a_rule_that_parses() {
         let calls: Calls = CallKind::ALL.into_iter().map(|call| (call, 2)).collect();
-        let all = cases(&calls, &calls);
+        let all = cases(&calls, &calls, Sweep::Full);
         for rule in &all {
             assert_eq!(rule.to_string().parse::<Rule>(), Ok(rule.clone()));
         }
@@ -203,6 +294,12 @@ mod tests {
         assert_eq!(texts.len(), all.len(), "each case once");
         assert!(
             texts.contains("write #2.. -> ENOSPC, part 300") && texts.contains("recovery: any #36.. -> EIO")
+        );
+        let brief = cases(&calls, &calls, Sweep::Brief);
+        assert!(brief.len() > CallKind::ALL.len() * 4 && brief.len() * 4 < all.len());
+        assert!(
+            brief.iter().all(|rule| texts.contains(&rule.to_string())),
+            "a brief sweep is a part of a full one"
         );
     }
 }

@@ -101,6 +101,13 @@ pub struct SweepReport {
     pub cases: u64,
     /// Of which so many were explored (all, unless one was violated or the time ran out).
     pub explored: u64,
+    /// Of those: so many whose workload made the very same calls, promises and reads as that of another, so that
+    /// what that one's crashes may leave was not explored twice.
+    #[serde(default)]
+    pub alike: u64,
+    /// Whether every error and effect was tried; otherwise one or two errors a call, each once.
+    #[serde(default)]
+    pub full: bool,
 }
 
 /// One violation, confirmed on a materialised disk.
