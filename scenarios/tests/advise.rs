@@ -40,7 +40,8 @@ fn advice(name: &str) -> (Case, Option<Advice>) {
     let scenario = Scenario::parse(name, text).unwrap();
     let build = |options: &Options| engine(options, scenario.bug.as_deref());
     let lines = scenario.expand(name).unwrap().lines;
-    let case = Case { lines, options: scenario.options.clone(), depth: scenario.depth, kills: scenario.kill };
+    let Scenario { options, depth, kill: kills, faults, .. } = scenario.clone();
+    let case = Case { lines, options, depth, kills, faults };
     let settings = Settings { jobs: 1, ..Settings::new(name, Model::posix()) };
     let subject = build(&case.options).unwrap();
     let explored = subject.explore(&case.lines, &case.settings(&settings)).unwrap();

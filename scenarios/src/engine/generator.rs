@@ -1,6 +1,6 @@
 //! Random workloads for the store: which options vary, and over what.
 
-use unplug::fuzz::KvGenerator;
+use unplug::fuzz::{FaultChoices, KvGenerator};
 use unplug::workload::OptionValue;
 
 /// What makes them.
@@ -11,6 +11,9 @@ pub fn generator() -> KvGenerator {
     let numbers = |numbers: &[i64]| -> Vec<OptionValue> {
         numbers.iter().map(|number| OptionValue::Int(*number)).collect()
     };
+    // One block of header, with a checksum over all of it.
+    let faults =
+        FaultChoices::new(35).file("wal-").sealed("snap-", 512).sealed("MANIFEST-", 512).not_with("group");
     KvGenerator::new()
         .option("sync", 70, texts(&["manual", "manual", "every-n", "interval"]))
         .option("sync_writes", 20, numbers(&[2, 3]))
@@ -22,5 +25,6 @@ pub fn generator() -> KvGenerator {
         .option("snapshot_chain", 20, numbers(&[1, 2]))
         .option("write_buffer", 10, numbers(&[600, 4096]))
         .option("group", 10, numbers(&[2, 3]))
+        .faults(faults)
         .value_len("value_len")
 }

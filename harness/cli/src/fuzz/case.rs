@@ -27,6 +27,7 @@ pub(super) fn scenario(
         bug: bug.map(str::to_string),
         depth: case.depth,
         kill: case.kills,
+        faults: case.faults.clone(),
         options: case.options.clone(),
         models,
         ops: case.lines.iter().map(|line| format!("{line}\n")).collect(),
@@ -42,6 +43,7 @@ pub(super) fn case(file: &str, scenario: &Scenario) -> Result<Case, CliError> {
         options: scenario.options.clone(),
         depth: scenario.depth,
         kills: scenario.kill,
+        faults: scenario.faults.clone(),
     })
 }
 

@@ -233,6 +233,9 @@ fn tell(
     for (option, value) in case.options.iter() {
         out.line(format!("  option {option} = {value}"))?;
     }
+    for rule in &case.faults {
+        out.line(format!("  fault {rule}"))?;
+    }
     for line in &case.lines {
         out.line(format!("  {line}"))?;
     }

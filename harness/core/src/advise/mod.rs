@@ -81,7 +81,7 @@ fn explore(
 
 /// Looks for the cheapest single sync that removes a violation of this workload. A sync that the subject makes
 /// is called needless only if that holds for the workload `wider`, too: the one that the violation was found
-/// with, before shrinking.
+/// with, before shrinking. Where calls fail there is no advice: a further sync may be the one that fails.
 pub fn advise(
     subject: &dyn AnySubject,
     lines: &[String],
@@ -89,6 +89,9 @@ pub fn advise(
     settings: &Settings,
     violation: &Violation,
 ) -> Result<Option<Advice>, LineError> {
+    if !settings.faults.is_empty() {
+        return Ok(None);
+    }
     let plan = Arc::new(Plan::logging(Vec::new()));
     subject.run_plainly(lines, &plan)?;
     let (log, calls) = (plan.entries(), plan.workload().0);

@@ -1,6 +1,7 @@
 //! Random workloads of key-value stores.
 
-use super::{Generator, OptionChoices, Random};
+use super::{FaultChoices, Generator, OptionChoices, Random};
+use crate::fault::CallKind;
 use crate::shrink::Case;
 use crate::workload::kv::{KvBytes, KvChange, KvOp};
 use crate::workload::{OptionValue, Options};
@@ -9,11 +10,14 @@ use crate::workload::{OptionValue, Options};
 const OPS_MAX: [usize; 2] = [16, 6];
 /// Lengths of values: nothing, within a sector, its neighbourhood, more than one, more than a page.
 const LENGTHS: [(usize, usize); 6] = [(0, 1), (1, 100), (380, 420), (480, 520), (600, 1100), (3900, 5000)];
+/// From here on nothing fails any more.
+const LIFT: &str = "lift";
 
 /// Makes workloads in the operation language of [`kv`](crate::workload::kv).
 #[derive(Clone, Debug, Default)]
 pub struct KvGenerator {
     options: Vec<OptionChoices>,
+    faults: Option<FaultChoices>,
     value_len: Option<&'static str>,
 }
 
@@ -48,6 +52,31 @@ impl KvGenerator {
     pub fn value_len(mut self, name: &'static str) -> Self {
         self.value_len = Some(name);
         self
+    }
+
+    /// Lets calls fail, and the disk lie, in some cases.
+    #[must_use]
+    pub fn faults(mut self, faults: FaultChoices) -> Self {
+        self.faults = Some(faults);
+        self
+    }
+
+    fn draw_faults(&self, case: &mut Case, random: &mut Random) {
+        case.lines.retain(|line| line != LIFT);
+        case.faults = self.faults.as_ref().map_or(Vec::new(), |faults| faults.draw(random));
+        if !case.faults.is_empty() && random.percent(30) {
+            case.lines.insert(random.below(case.lines.len() + 1), LIFT.to_string());
+        }
+    }
+
+    /// Leaves out what cannot be together with faults.
+    fn reconcile(&self, case: &mut Case) {
+        // If the sync of the directory above the store fails, and the process is killed before it can take the
+        // store's directory back, no store can make that name durable any more.
+        case.kills &= !case.faults.iter().any(|rule| rule.call.has(CallKind::SyncDir));
+        if let Some(faults) = self.faults.as_ref().filter(|_| !case.faults.is_empty()) {
+            faults.not_with.iter().for_each(|name| case.options.remove(name));
+        }
     }
 
     fn line(&self, swarm: &Swarm, number: usize, random: &mut Random) -> String {
@@ -125,7 +154,11 @@ impl Generator for KvGenerator {
             choices.draw(&mut options, random);
         }
         self.set_value_len(&mut options, swarm.lengths.1);
-        Case { lines, options, depth: depth as u32, kills: random.percent(20) }
+        let mut case =
+            Case { lines, options, depth: depth as u32, kills: random.percent(20), faults: Vec::new() };
+        self.draw_faults(&mut case, random);
+        self.reconcile(&mut case);
+        case
     }
 
     fn mutate(&self, case: &Case, other: &Case, random: &mut Random) -> Case {
@@ -133,7 +166,7 @@ impl Generator for KvGenerator {
         let swarm = Swarm::draw(random);
         for _ in 0..random.between(1, 3) {
             let at = random.below(out.lines.len() + 1);
-            match random.below(7) {
+            match random.below(8) {
                 0 | 1 => out.lines.insert(at, self.line(&swarm, 100 + at, random)),
                 2 if at < out.lines.len() => drop(out.lines.remove(at)),
                 3 if at < out.lines.len() => {
@@ -149,6 +182,7 @@ impl Generator for KvGenerator {
                         choices.draw(&mut out.options, random);
                     }
                 }
+                6 => self.draw_faults(&mut out, random),
                 _ => {
                     out.depth = if out.depth == 1 && random.percent(50) { 2 } else { 1 };
                     out.kills = random.percent(20);
@@ -156,6 +190,7 @@ impl Generator for KvGenerator {
             }
         }
         out.lines.truncate(OPS_MAX[usize::from(out.depth > 1)]);
+        self.reconcile(&mut out);
         out
     }
 }
@@ -166,7 +201,8 @@ mod tests {
 
     fn generator() -> KvGenerator {
         let sizes = [1024, 2048].map(OptionValue::Int);
-        KvGenerator::new().option("segment_size", 60, sizes).value_len("value_len")
+        let faults = FaultChoices::new(50).file("log-").not_with("segment_size");
+        KvGenerator::new().option("segment_size", 60, sizes).value_len("value_len").faults(faults)
     }
 
     #[test]
@@ -180,12 +216,13 @@ mod tests {
             case = generator.mutate(&case, &other, &mut random);
             for line in case.lines.iter().chain(&other.lines) {
                 kinds.insert(line.split(' ').next().unwrap().to_string());
-                assert!(line == "reopen" || line.parse::<KvOp>().is_ok(), "{line}");
+                assert!(["reopen", "lift"].contains(&&**line) || line.parse::<KvOp>().is_ok(), "{line}");
             }
             assert!(case.lines.len() <= OPS_MAX[case.depth as usize - 1]);
-            assert!(other.lines.len() <= OPS_MAX[other.depth as usize - 1] + 1);
+            assert!(other.lines.len() <= OPS_MAX[other.depth as usize - 1] + 2);
+            assert!(case.faults.is_empty() || case.options.iter().all(|(name, _)| name != "segment_size"));
         }
-        assert_eq!(Vec::from_iter(kinds), ["batch", "compact", "del", "put", "reopen", "sync"]);
+        assert_eq!(Vec::from_iter(kinds), ["batch", "compact", "del", "lift", "put", "reopen", "sync"]);
     }
 
     #[test]

@@ -2,17 +2,21 @@
 //!
 //! "The same" is decided by the violation's [cause](Violation::cause), so that a step which would lead over to
 //! another bug is not taken. Tried in turn, until nothing helps any more: fewer crashes in a row, no
-//! kills, fewer operations (delta debugging), simpler operations ([`Subject::simpler`]), options at their
-//! defaults. The exploration itself stops at the earliest crash. No clock and no chance decide anything; the
-//! work is bounded by a number of explorations.
+//! kills, fewer and weaker faults, fewer operations (delta debugging), simpler operations
+//! ([`Subject::simpler`]), options at their defaults, smaller numbers in them. The exploration itself stops at
+//! the earliest crash. No clock and no chance decide anything; the work is bounded by a number of explorations.
 //!
 //! [`Subject::simpler`]: crate::subject::Subject::simpler
 
+mod weaker;
+
 use crate::explore::Settings;
+use crate::fault::Rule;
 use crate::model::Model;
 use crate::report::Violation;
 use crate::subject::AnySubject;
-use crate::workload::Options;
+use crate::workload::{OptionValue, Options};
+use weaker::{earlier, narrower, smaller, weaker};
 
 /// What is shrunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +29,15 @@ pub struct Case {
     pub depth: u32,
     /// Whether the process is killed, too.
     pub kills: bool,
+    /// What fails.
+    pub faults: Vec<Rule>,
 }
 
 impl Case {
     /// The settings to explore it with, given all others.
     pub fn settings(&self, base: &Settings) -> Settings {
-        Settings { depth: self.depth, kills: self.kills, progress: None, ..base.clone() }
+        let faults = self.faults.clone();
+        Settings { depth: self.depth, kills: self.kills, faults, progress: None, ..base.clone() }
     }
 }
 
@@ -120,7 +127,9 @@ impl Shrinker<'_> {
                 let start = end.saturating_sub(len);
                 let mut candidate = best.0.clone();
                 candidate.lines.drain(start..end);
-                self.take(best, candidate);
+                if !self.take(best, candidate.clone()) {
+                    self.earlier(best, &candidate, end - start);
+                }
                 end = start.min(best.0.lines.len());
             }
             if len == 1 || self.is_over() {
@@ -129,6 +138,46 @@ impl Shrinker<'_> {
             len = len.div_ceil(2);
         }
         best.0.lines.len() < before
+    }
+
+    /// With fewer lines, the call that a rule is about has another number.
+    fn earlier(&mut self, best: &mut (Case, Violation), fewer: &Case, lines: usize) {
+        for index in 0..fewer.faults.len() {
+            for by in [1, 2, 3, lines as u32, 2 * lines as u32] {
+                if let Some(rule) = earlier(&fewer.faults[index], by) {
+                    let mut candidate = fewer.clone();
+                    candidate.faults[index] = rule;
+                    if self.take(best, candidate) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fewer faults, and weaker ones.
+    fn faults(&mut self, best: &mut (Case, Violation)) -> bool {
+        let mut helped = false;
+        for index in (0..best.0.faults.len()).rev() {
+            let mut candidate = best.0.clone();
+            candidate.faults.remove(index);
+            helped |= self.take(best, candidate);
+        }
+        for index in 0..best.0.faults.len() {
+            'again: loop {
+                let rule = &best.0.faults[index];
+                for rule in narrower(rule).into_iter().chain(weaker(rule)) {
+                    let mut candidate = best.0.clone();
+                    candidate.faults[index] = rule;
+                    if self.take(best, candidate) {
+                        helped = true;
+                        continue 'again;
+                    }
+                }
+                break;
+            }
+        }
+        helped
     }
 
     fn operations(&mut self, subject: &dyn AnySubject, best: &mut (Case, Violation)) -> bool {
@@ -157,6 +206,19 @@ impl Shrinker<'_> {
             let mut candidate = best.0.clone();
             candidate.options.remove(&name);
             helped |= self.take(best, candidate);
+            'again: loop {
+                let value = best.0.options.iter().find(|(option, _)| *option == name);
+                let Some((_, &OptionValue::Int(number))) = value else { break };
+                for number in smaller(number) {
+                    let mut candidate = best.0.clone();
+                    candidate.options.set(&name, OptionValue::Int(number));
+                    if self.take(best, candidate) {
+                        helped = true;
+                        continue 'again;
+                    }
+                }
+                break;
+            }
         }
         helped
     }
@@ -180,9 +242,11 @@ pub fn shrink(
     };
     let mut best = (case.clone(), violation.clone());
     shrinker.crashes(&mut best);
+    shrinker.faults(&mut best);
     shrinker.lines(&mut best);
     loop {
         let mut helped = shrinker.options(&mut best);
+        helped |= shrinker.faults(&mut best);
         if let Ok(subject) = build(&best.0.options) {
             helped |= shrinker.operations(&*subject, &mut best);
         }

@@ -95,7 +95,13 @@ fn first(case: &Case, settings: &Settings) -> Violation {
 fn case(lines: &[&str]) -> Case {
     let mut options = Options::new();
     options.set("colour", OptionValue::Bool(true));
-    Case { lines: lines.iter().map(ToString::to_string).collect(), options, depth: 3, kills: true }
+    Case {
+        lines: lines.iter().map(ToString::to_string).collect(),
+        options,
+        depth: 3,
+        kills: true,
+        faults: Vec::new(),
+    }
 }
 
 fn shrunk(lines: &[&str]) -> Shrunk {
