@@ -63,6 +63,7 @@ suite! {
     "rot-in-snapshot" in "faults"
     "rot-in-manifest" in "faults"
     "rot-in-log" in "faults"
+    "rot-in-sealed-segment" in "faults"
     "write-lost" in "faults"
     "write-misdirected" in "faults"
     "sweep-writes" in "faults"

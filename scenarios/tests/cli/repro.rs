@@ -64,6 +64,19 @@ fn a_violation_is_gone_once_the_store_is_mended() {
     assert!(ran.stdout.contains("gone: the violation does not show any more"), "{}", ran.stdout);
 }
 
+#[test]
+fn what_a_sweep_has_found_is_shown_again_with_its_fault_and_gone_without_the_bug() {
+    let sweep = LOSES
+        .replace("bug = \"acknowledged-before-sync\"\n", "bug = \"failed-sync-retried\"\nsweep = true\n");
+    let (_dir, broken) = scenario_file(&sweep);
+    let token = token(100, &[as_str(&broken)]);
+    let ran = expect(100, &["repro", &token, "--scenario", as_str(&broken)]);
+    assert!(ran.stdout.contains("fault sync_data #"), "{}", ran.stdout);
+    let (_dir, mended) = scenario_file(&sweep.replace("bug = \"failed-sync-retried\"\n", ""));
+    let ran = expect(0, &["repro", &token, "--scenario", as_str(&mended)]);
+    assert!(ran.stdout.contains("gone: the violation does not show any more"), "{}", ran.stdout);
+}
+
 /// Writes the crash's files of a bug's scenario, and opens the real store on them.
 fn open_image(scenario: &str, dir: &Path) -> Result<Store, unplug_engine::Error> {
     let token = token(0, &[scenario]);
