@@ -110,6 +110,10 @@ impl Group {
         match core.begin_sync() {
             Ok(syncing) => {
                 self.in_flight = true;
+                if core.options.planted == Planted::FollowerAcknowledgedEarly {
+                    let followers = flight.members.iter().skip(1).map(|(ticket, _)| (*ticket, Ok(())));
+                    self.answers.extend(followers);
+                }
                 Some(Flight { syncing, ..flight })
             }
             Err(e) => {

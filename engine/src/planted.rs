@@ -83,6 +83,8 @@ planted! {
     BaseRemovedEarly = "base-removed-early",
     /// Group commit answers the writes that were submitted while its sync ran together with those before it.
     GroupAcknowledgedEarly = "group-acknowledged-early",
+    /// Group commit answers all but the first write of a group before its sync.
+    FollowerAcknowledgedEarly = "follower-acknowledged-early",
     /// A failed sync of the log is tried again, and believed when it succeeds.
     FailedSyncRetried = "failed-sync-retried",
     /// A record that was refused for want of space is kept, and written behind the next one.
@@ -95,7 +97,7 @@ mod tests {
 
     #[test]
     fn every_name_leads_to_its_mistake_and_back() {
-        assert_eq!(Planted::NAMES.len(), 26);
+        assert_eq!(Planted::NAMES.len(), 27);
         for name in Planted::NAMES {
             assert_eq!(Planted::from_name(name).map(Planted::name), Some(*name));
         }

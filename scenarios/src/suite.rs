@@ -114,6 +114,7 @@ suite! {
     "segment-removed-early"
     "incremental-applied-twice"
     "base-removed-early"
+    "follower-acknowledged-early"
     "group-acknowledged-early"
     "litmus-intro" in "litmus"
     "litmus-intro-synced" in "litmus"

@@ -260,4 +260,9 @@ pub const BUGS: &[PlantedBug] = &[
         "A recycled segment that could not be opened after its rename is taken for open.",
         "Writes that were reported as done have gone nowhere.",
     ),
+    bug(
+        "follower-acknowledged-early",
+        "Group commit answers all but the first write of a group before the sync that they share.",
+        "A write that was reported as done is gone after power loss.",
+    ),
 ];
