@@ -26,7 +26,7 @@
 //! | `depth` | optional: crashes in a row, 1 to 8 (1) |
 //! | `kill` | optional: whether the process is killed, too, and its successor loses power (false) |
 //! | `faults` | optional: rules of what fails, such as `"sync_data wal-* #3 -> EIO"` (see [`crate::fault`]) |
-//! | `sweep` | optional: instead, each call fails in turn, in each way that it can (false) |
+//! | `sweep` | optional: instead, each call fails in turn, once with EIO, and with ENOSPC if it can; with `--sweep` in every way (false) |
 //! | `cap` | optional: recoveries at one crash point after which it is probed |
 //! | `limit` | optional: recoveries at one crash point after which it is given up |
 //! | `options` | optional: texts, whole numbers and booleans for the subject |
