@@ -108,11 +108,15 @@ impl<S: Subject> CrashTest<S> {
     }
 
     pub(crate) fn run_steps(&self, steps: &[Step<S::Op>]) -> Exploration {
+        self.run_under(steps, &self.settings)
+    }
+
+    pub(crate) fn run_under(&self, steps: &[Step<S::Op>], settings: &Settings) -> Exploration {
         let Some((last, others)) = self.models.split_last() else {
-            return explore(&self.subject, steps, &self.settings);
+            return explore(&self.subject, steps, settings);
         };
         let under = |model: &Model| {
-            explore(&self.subject, steps, &Settings { model: model.clone(), ..self.settings.clone() })
+            explore(&self.subject, steps, &Settings { model: model.clone(), ..settings.clone() })
         };
         let wrong = |explored: &Exploration| {
             !explored.violations.is_empty()

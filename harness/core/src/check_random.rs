@@ -1,5 +1,6 @@
 //! Random workloads inside `cargo test`, through proptest.
 
+use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,8 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRng, TestRunner};
 
 use crate::CrashTest;
-use crate::explore::{Exploration, Step, parse_workload};
+use crate::explore::{Exploration, Settings, Step, parse_workload};
+use crate::fault::Rule;
 use crate::report::Verdict;
 use crate::subject::Subject;
 use crate::workload::scenario::Scenario;
@@ -27,10 +29,37 @@ const CASES: u32 = 32;
 const TEMPLATE: &str = "name = 'regression'\nguards = 'Found by a random test.'\nsubject = 'test'\n\
                         models = { posix = 'held' }\nops = ''\n";
 
+/// What a random test explores: a workload, and what fails in it.
+#[derive(Clone, Debug)]
+pub struct RandomWorkload<Op> {
+    /// The workload.
+    pub steps: Vec<Step<Op>>,
+    /// What fails, besides what the test itself lets fail.
+    pub faults: Vec<Rule>,
+}
+
+impl<Op> From<Vec<Step<Op>>> for RandomWorkload<Op> {
+    fn from(steps: Vec<Step<Op>>) -> Self {
+        RandomWorkload { steps, faults: Vec::new() }
+    }
+}
+
+impl<Op> From<(Vec<Step<Op>>, Vec<Rule>)> for RandomWorkload<Op> {
+    fn from((steps, faults): (Vec<Step<Op>>, Vec<Rule>)) -> Self {
+        RandomWorkload { steps, faults }
+    }
+}
+
 impl<S: Subject> CrashTest<S> {
     /// How many workloads [`assert_random`](CrashTest::assert_random) explores; `PROPTEST_CASES` beats it.
     pub fn cases(mut self, cases: u32) -> Self {
         self.random.cases = Some(cases);
+        self
+    }
+
+    /// What files of saved regressions are called; `test` if this is not called.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.scenario = name.into();
         self
     }
 
@@ -41,14 +70,17 @@ impl<S: Subject> CrashTest<S> {
         self
     }
 
-    /// Explores workloads drawn from a strategy.
+    /// Explores workloads drawn from a strategy, with faults perhaps: see [`crate::strategies`].
     ///
     /// # Panics
     ///
     /// If one shows a violation: with the smallest that proptest could make of it, and its story. Also if a
     /// saved regression does, or cannot be read.
     #[track_caller]
-    pub fn assert_random(&self, strategy: impl Strategy<Value = Vec<Step<S::Op>>>) {
+    pub fn assert_random<T>(&self, strategy: impl Strategy<Value = T>)
+    where
+        T: Into<RandomWorkload<S::Op>> + Clone + Debug,
+    {
         if let Some(dir) = &self.random.regressions {
             self.replay(dir);
         }
@@ -64,42 +96,60 @@ impl<S: Subject> CrashTest<S> {
         let rng = TestRng::deterministic_rng(config.rng_algorithm);
         let fixed = std::env::var_os("PROPTEST_RNG_SEED").is_none();
         let mut runner = if fixed { TestRunner::new_with_rng(config, rng) } else { TestRunner::new(config) };
-        let outcome = runner.run(&strategy, |steps| match wrong(&self.run_steps(&steps)) {
+        let outcome = runner.run(&strategy, |drawn| match wrong(&self.run_random(&drawn.into())) {
             None => Ok(()),
             Some(why) => Err(TestCaseError::fail(why)),
         });
         match outcome {
             Ok(()) => {}
             Err(TestError::Abort(why)) => panic!("no workloads could be drawn: {why}"),
-            Err(TestError::Fail(why, steps)) => {
+            Err(TestError::Fail(why, drawn)) => {
+                let RandomWorkload { steps, faults } = drawn.into();
                 let lines: Vec<String> = steps.iter().map(line).collect();
-                let saved =
-                    self.random.regressions.as_ref().map(|dir| save(dir, &self.settings.scenario, &lines));
+                let faults: Vec<Rule> = self.settings.faults.iter().cloned().chain(faults).collect();
+                let rules: String = faults.iter().map(|rule| format!("fault {rule}\n  ")).collect();
+                let saved = self
+                    .random
+                    .regressions
+                    .as_ref()
+                    .map(|dir| save(dir, &self.settings.scenario, &lines, faults));
                 let saved = saved.map_or(String::new(), |text| format!("\n{text}"));
-                panic!("crash consistency violated by\n  {}\n{why}{saved}", lines.join("\n  "));
+                panic!("crash consistency violated by\n  {rules}{}\n{why}{saved}", lines.join("\n  "));
             }
         }
+    }
+
+    fn run_random(&self, drawn: &RandomWorkload<S::Op>) -> Exploration {
+        if drawn.faults.is_empty() {
+            return self.run_steps(&drawn.steps);
+        }
+        let mut settings = self.settings.clone();
+        settings.faults.extend(drawn.faults.iter().cloned());
+        self.run_under(&drawn.steps, &settings)
     }
 
     #[track_caller]
     fn replay(&self, dir: &Path) {
         for path in files(dir) {
             let label = path.display().to_string();
-            let workload = fs::read_to_string(&path)
-                .map_err(|e| e.to_string())
-                .and_then(|text| Scenario::parse(&label, &text).map_err(|e| e.to_string()))
-                .and_then(|scenario| scenario.expand(&label).map_err(|e| e.to_string()));
-            let steps = workload
-                .and_then(|workload| parse_workload(&self.subject, &workload.lines).map_err(|e| e.message));
-            match steps {
+            match self.read(&path, &label) {
                 Err(why) => panic!("failed to read the regression {label}: {why}"),
-                Ok(steps) => {
-                    if let Some(why) = wrong(&self.run_steps(&steps)) {
+                Ok(RandomWorkload { steps, faults }) => {
+                    let settings = Settings { faults, ..self.settings.clone() };
+                    if let Some(why) = wrong(&self.run_under(&steps, &settings)) {
                         panic!("the regression {label} is back\n{why}");
                     }
                 }
             }
         }
+    }
+
+    fn read(&self, path: &Path, label: &str) -> Result<RandomWorkload<S::Op>, String> {
+        let text = fs::read_to_string(path).map_err(|e| e.to_string())?;
+        let scenario = Scenario::parse(label, &text).map_err(|e| e.to_string())?;
+        let workload = scenario.expand(label).map_err(|e| e.to_string())?;
+        let steps = parse_workload(&self.subject, &workload.lines).map_err(|e| e.message)?;
+        Ok(RandomWorkload { steps, faults: scenario.faults })
     }
 }
 
@@ -115,7 +165,8 @@ fn wrong(explored: &Exploration) -> Option<String> {
 fn line<Op: std::fmt::Display>(step: &Step<Op>) -> String {
     match step {
         Step::Do(op) => op.to_string(),
-        _ => "reopen".to_string(),
+        Step::Reopen => "reopen".to_string(),
+        Step::Lift => "lift".to_string(),
     }
 }
 
@@ -129,14 +180,16 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Saves a workload; returns a line that says where, or why not.
-fn save(dir: &Path, test: &str, lines: &[String]) -> String {
+fn save(dir: &Path, test: &str, lines: &[String], faults: Vec<Rule>) -> String {
     let ops: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    let name = format!("{test}-{:016x}", crate::explore::fnv1a(ops.as_bytes()));
+    let rules: String = faults.iter().map(|rule| format!("{rule}\n")).collect();
+    let name = format!("{test}-{:016x}", crate::explore::fnv1a(format!("{rules}{ops}").as_bytes()));
     let scenario = match Scenario::parse("template", TEMPLATE) {
         Ok(template) => Scenario {
             name: name.clone(),
             subject: test.to_string(),
             models: vec![("posix".to_string(), Verdict::Held)],
+            faults,
             ops,
             ..template
         },

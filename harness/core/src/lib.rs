@@ -110,3 +110,5 @@ pub mod trace;
 pub mod workload;
 
 pub use check::CrashTest;
+#[cfg(feature = "proptest")]
+pub use check_random::RandomWorkload;

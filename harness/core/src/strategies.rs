@@ -7,6 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::explore::Step;
+use crate::fault::Rule;
+use crate::fuzz::{FaultChoices, Random};
 use crate::workload::kv::{KvBytes, KvChange, KvOp};
 
 /// Keys `ka`, `kb` and so on.
@@ -48,4 +50,12 @@ pub fn kv_steps(
         1 => Just(Step::Reopen),
     ];
     vec(step, 0..=steps_max)
+}
+
+/// What fails: in half of the draws nothing, else one rule or two of those that
+/// [`FaultChoices`] makes. Together with a workload, `(kv_steps(…), faults(…))`, it is what
+/// [`CrashTest::assert_random`](crate::CrashTest::assert_random) takes.
+pub fn faults(choices: FaultChoices) -> impl Strategy<Value = Vec<Rule>> {
+    let drawn = any::<u64>().prop_map(move |seed| choices.draw(&mut Random::new(seed, 0)));
+    prop_oneof![Just(Vec::new()), drawn]
 }

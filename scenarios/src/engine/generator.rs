@@ -13,7 +13,7 @@ pub fn generator() -> KvGenerator {
     };
     // One block of header, with a checksum over all of it.
     let faults =
-        FaultChoices::new(35).file("wal-").sealed("snap-", 512).sealed("MANIFEST-", 512).not_with("group");
+        FaultChoices::new(50).file("wal-").sealed("snap-", 512).sealed("MANIFEST-", 512).not_with("group");
     KvGenerator::new()
         .option("sync", 70, texts(&["manual", "manual", "every-n", "interval"]))
         .option("sync_writes", 20, numbers(&[2, 3]))

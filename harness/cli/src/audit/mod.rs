@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use unplug::advise::{self, Action, Audited, Job, Judgement};
+use unplug::explore::Settings;
 use unplug::report::Verdict;
+use unplug::workload::scenario::Scenario;
 
 use crate::args::{CommonFlags, at_least_one};
 use crate::error::CliError;
@@ -17,10 +19,13 @@ use crate::select::{Models, Selected, select};
 
 /// Recoveries at one crash point after which a workload without the call is given up as unknown.
 const LIMIT: u64 = 200_000;
+/// Recoveries that a workload of the suite may take to be part of an audit that names none.
+const SMALL: u64 = 10_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditFlags {
-    /// Scenarios that hold: names, globs or paths; none: all of the suite's that have a store under them
+    /// Scenarios that hold: names, globs or paths; none: the suite's that have a store under them, no faults,
+    /// and take no more than 10,000 recoveries
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Persistence model
@@ -106,8 +111,9 @@ pub(crate) fn audit(registry: &Registry, flags: &AuditFlags, common: &CommonFlag
     let mut selected = select(registry, &flags.names, &models, None)?;
     let all = flags.names.is_empty();
     // Steps of a bare protocol have no source lines.
-    selected
-        .retain(|item| item.bug.is_none() && holds(item) && !(all && item.scenario.subject == "protocol"));
+    let is_usual =
+        |scenario: &Scenario| scenario.subject != "protocol" && scenario.faults.is_empty() && !scenario.sweep;
+    selected.retain(|item| item.bug.is_none() && holds(item) && (!all || is_usual(&item.scenario)));
     if selected.is_empty() {
         return Err(CliError::nothing("nothing selected: an audit needs scenarios that hold"));
     }
@@ -116,6 +122,14 @@ pub(crate) fn audit(registry: &Registry, flags: &AuditFlags, common: &CommonFlag
         for (model, _) in &item.models {
             let mut settings = settings(item, model, 1, flags.jobs);
             settings.limit = settings.limit.min(LIMIT);
+            let lines = &item.workload.lines;
+            if all {
+                let probe = Settings { limit: SMALL, cap: SMALL, ..settings.clone() };
+                let explored = item.subject.explore(lines, &probe).map_err(|e| CliError::usage(e.message))?;
+                if explored.recoveries > SMALL || explored.exhausted < explored.crash_points {
+                    continue;
+                }
+            }
             let (name, lines) = (item.scenario.name.as_str(), item.workload.lines.as_slice());
             jobs.push(Job { name, subject: &*item.subject, lines, settings });
         }

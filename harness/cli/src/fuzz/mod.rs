@@ -129,6 +129,7 @@ pub(crate) fn fuzz(
         (Some(seed), None) => seed,
         (None, None) => 1,
     };
+    let cancel = crate::interrupt::flag()?;
     let mut out = Out::new(false, common.color);
     out.line(format!("seed {seed}"))?;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -138,7 +139,7 @@ pub(crate) fn fuzz(
         jobs: flags.jobs.unwrap_or_else(cores),
         cases_max: flags.cases,
         deadline: flags.budget.map(|budget| Instant::now() + budget),
-        cancel: crate::interrupt::flag()?,
+        cancel,
         stop_at_first: target.bug.is_some(),
     };
     let build = |options: &Options| (target.entry.factory)(options, target.bug);
@@ -241,12 +242,15 @@ fn tell(
     }
     out.line(format!("violated under: {}", finding.shrunk.models.join(", ")))?;
     let expected = if target.bug.is_some() { Verdict::Violated } else { Verdict::Held };
-    let models = finding.shrunk.models.iter().map(|model| (model.clone(), expected)).collect();
+    let mut models: Vec<_> = finding.shrunk.models.iter().map(|model| (model.clone(), expected)).collect();
+    // As a scenario file has them.
+    models.sort_by_key(|(model, _)| Model::NAMES.iter().position(|name| name == model));
     let guards = violation
         .story
         .iter()
         .find_map(|line| line.strip_prefix("missing order: "))
-        .map_or_else(|| violation.signature.clone(), |order| format!("Found by fuzzing: {order}."));
+        .unwrap_or(&violation.signature);
+    let guards = format!("Found by fuzzing: {guards}.");
     let scenario = case::scenario(&name, &guards, target.entry.name, target.bug, case, models)?;
     match save_to(flags, &name) {
         Some(path) => {

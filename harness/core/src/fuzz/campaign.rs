@@ -21,7 +21,7 @@ const CAP: u64 = 500;
 /// Recoveries at one crash point of a case after which it is given up.
 const LIMIT: u64 = 1_000;
 /// Recoveries after which the rest of a case is given up: many small cases find more than a few large ones.
-const CASE_LIMIT: u64 = 4_000;
+const CASE_LIMIT: u64 = 2_500;
 
 /// How to fuzz.
 #[derive(Clone)]

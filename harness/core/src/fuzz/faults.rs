@@ -47,7 +47,7 @@ impl FaultChoices {
     }
 
     /// Some rules, or none.
-    pub(super) fn draw(&self, random: &mut Random) -> Vec<Rule> {
+    pub(crate) fn draw(&self, random: &mut Random) -> Vec<Rule> {
         let rules = match (random.percent(self.percent), random.percent(30)) {
             (false, _) => 0,
             (true, false) => 1,
@@ -59,7 +59,7 @@ impl FaultChoices {
     fn text(&self, random: &mut Random) -> String {
         let (prefix, head) = random.pick(&self.files).copied().unwrap_or_default();
         // One file, if names end in numbers.
-        let one = if random.percent(20) { random.below(10).to_string() } else { String::new() };
+        let one = if random.percent(10) { random.below(10).to_string() } else { String::new() };
         let on = if prefix.is_empty() { String::new() } else { format!(" {prefix}*{one}") };
         let word = |words: &[&'static str], random: &mut Random| random.pick(words).copied().unwrap_or("any");
         let error = word(&["EIO", "EIO", "ENOSPC"], random);
@@ -67,24 +67,31 @@ impl FaultChoices {
         let which = which(random);
         let anywhere = random.percent(50);
         let any_on = if anywhere { "" } else { &on };
-        match random.below(10) {
-            0..=2 => {
+        match random.below(14) {
+            0 | 1 => {
                 let call = word(&["any-sync", "sync_data", "sync_dir"], random);
                 let on = if call == "sync_dir" { "" } else { any_on };
                 format!("{call}{on} {which} -> {error}{applied}")
             }
-            3 | 4 => {
+            2 | 3 => {
                 let part = random.pick(&PARTS).map_or(String::new(), |len| format!(", part {len}"));
                 let part = if random.percent(60) { part } else { String::new() };
                 format!("write{any_on} {which} -> {error}{part}")
             }
-            5 => format!("any-metadata{any_on} {which} -> {error}{applied}"),
-            6 => format!("any-write -> full {}", 1024 * random.between(1, 24)),
-            7 => {
-                let call = word(&["any-read", "any-write", "any-sync", "any-metadata"], random);
-                format!("recovery: {call}{any_on} {which} -> {error}")
+            4 => format!("any-metadata{any_on} {which} -> {error}{applied}"),
+            5..=7 => {
+                let call = word(&["open", "open", "open", "any-read"], random);
+                let error = if call == "open" { "EMFILE" } else { "EIO" };
+                format!("{call}{on} {which} -> {error}")
             }
-            8 => {
+            8 => format!("any-write -> full {}", 1024 * random.between(1, 24)),
+            9..=11 => {
+                let calls = ["read", "read", "read", "any-read", "any-write", "any-sync", "any-metadata"];
+                let call = word(&calls, random);
+                let on = if call == "read" { &on } else { any_on };
+                format!("recovery: {call}{on} {which} -> {error}")
+            }
+            12 => {
                 let lie = word(&["lost", "misdirected 512"], random);
                 format!("write{on} #{} -> {lie}", random.between(1, 6))
             }
@@ -101,7 +108,7 @@ impl FaultChoices {
 
 fn which(random: &mut Random) -> String {
     // Early calls are made by all workloads.
-    let last = random.between(1, 8);
+    let last = random.pick(&[1, 2, 3, 5, 8]).copied().unwrap_or(1);
     let n = random.between(1, last);
     if random.percent(70) { format!("#{n}") } else { format!("#{n}..") }
 }

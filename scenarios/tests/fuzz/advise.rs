@@ -1,7 +1,5 @@
 //! The advice for a planted missing or misplaced sync names the place where it was planted.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

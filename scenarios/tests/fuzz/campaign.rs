@@ -1,7 +1,5 @@
 //! Fuzzing finds planted bugs without a scenario for them, tells bugs apart, and finds nothing else.
 
-#![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
-
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -36,7 +34,7 @@ fn build(bug: Option<&'static str>) -> impl Fn(&Options) -> Result<Box<dyn AnySu
 
 #[test]
 fn planted_bugs_are_found_and_shrunk_to_a_few_operations() {
-    for bug in ["acknowledged-before-sync", "snapshot-not-synced"] {
+    for bug in ["acknowledged-before-sync", "snapshot-not-synced", "no-segment-identity"] {
         let (build, generator) = (build(Some(bug)), engine::generator());
         let mut campaign = Campaign::new(&build, &generator, settings(64, 2, true));
         campaign.run(&Silent);

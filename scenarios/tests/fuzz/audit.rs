@@ -1,0 +1,120 @@
+//! Which of the store's syncs, renames and checksums matter: each is left out in turn. What leaving it out
+//! breaks is found, and what it does not break is known, with the reason why it stays.
+
+use std::path::Path;
+
+use unplug::advise::{self, Action, Audited, Job, Judgement};
+use unplug::explore::Settings;
+use unplug::model::Model;
+use unplug::subject::AnySubject;
+use unplug::workload::scenario::Scenario;
+use unplug_scenarios::engine::Engine;
+use unplug_scenarios::suite::SCENARIOS;
+
+/// Scenarios that make all of the store's calls between them.
+const SCENARIOS_USED: [&str; 6] = [
+    "unsynced-4",
+    "write-buffer",
+    "group-commit",
+    "sync-interval",
+    "compaction-live-ratio",
+    "snapshot-chain-stepped",
+];
+
+/// Syncs that no crash under `posix` needs, by the source line. `docs/FUZZING.md` says why they stay.
+const REDUNDANT: [(&str, &str); 5] = [
+    ("compaction.rs", "left.extend(self.dir.sweep(&some));"),
+    ("recovery.rs", "log.sync()?;"),
+    ("recovery.rs", "garbage: dir.sweep(&unfinished),"),
+    ("recovery.rs", "make_durable(dir, Draft::new(header, planted), planted)?"),
+    ("recovery.rs", "live.garbage = dir.sweep(&orphans(live.manifest));"),
+];
+
+fn scenario(name: &str) -> Scenario {
+    let (_, text) = SCENARIOS.iter().find(|(known, _)| *known == name).unwrap();
+    Scenario::parse(name, text).unwrap()
+}
+
+/// The file of a source line, and its text.
+fn line(source: &str) -> (String, String) {
+    let (path, number) = source.rsplit_once(':').unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = text.lines().nth(number.parse::<usize>().unwrap() - 1).unwrap();
+    (file.file_name().unwrap().to_str().unwrap().to_string(), line.trim().to_string())
+}
+
+fn audit() -> Vec<Audited> {
+    let loaded: Vec<(Engine, Scenario, Vec<String>)> = SCENARIOS_USED
+        .iter()
+        .map(|name| {
+            let scenario = scenario(name);
+            let lines = scenario.expand(name).unwrap().lines;
+            (Engine::new(&scenario.options, None).unwrap(), scenario, lines)
+        })
+        .collect();
+    let jobs: Vec<Job<'_>> = loaded
+        .iter()
+        .map(|(engine, scenario, lines)| Job {
+            name: &scenario.name,
+            subject: engine,
+            lines,
+            settings: Settings {
+                depth: scenario.depth,
+                kills: scenario.kill,
+                ..Settings::new(&scenario.name, Model::posix())
+            },
+        })
+        .collect();
+    let wanted = |action: Action| action.is_sync() || action == Action::Rename;
+    advise::audit(&jobs, &wanted, &mut |_| {}).unwrap()
+}
+
+#[test]
+fn a_store_without_any_one_of_its_syncs_and_renames_is_caught_or_known_to_be_no_worse() {
+    let mut counts = (0, 0);
+    for Audited { site, judgement, .. } in audit() {
+        let source = site.source();
+        let (file, text) = line(&source);
+        let known = REDUNDANT.iter().any(|known| *known == (&*file, &*text));
+        match judgement {
+            Judgement::LoadBearing { violation, .. } => {
+                assert!(!known, "the {} at {source} is load-bearing: {}", site.action, violation.signature);
+                counts.0 += 1;
+            }
+            Judgement::Redundant { .. } => {
+                assert!(
+                    known && site.action.is_sync(),
+                    "nothing breaks without the {} at {source}",
+                    site.action
+                );
+                counts.1 += 1;
+            }
+            Judgement::Unknown => panic!("the {} at {source} was not decided", site.action),
+        }
+    }
+    // All of them were there to be left out.
+    assert!(counts.0 >= 20 && counts.1 >= REDUNDANT.len(), "{counts:?}");
+}
+
+/// A store that does not look at a checksum, the file whose content it believes, and a fault that shows it.
+#[test]
+fn a_store_that_does_not_look_at_a_checksum_is_caught() {
+    for bug in ["wal-crc-unchecked", "snapshot-crc-unchecked"] {
+        let at = |offset: u64| format!("read snap-* @{offset} -> rot 04");
+        let scenario = scenario(bug);
+        let lines = scenario.expand(bug).unwrap().lines;
+        let found = (0..4).any(|i| {
+            let faults =
+                if bug.starts_with("snap") { vec![at(560 + 64 * i).parse().unwrap()] } else { Vec::new() };
+            let settings = Settings { faults, ..Settings::new(bug, Model::posix()) };
+            let run = |bug| {
+                let engine = Engine::new(&scenario.options, bug).unwrap();
+                !engine.explore(&lines, &settings).unwrap().violations.is_empty()
+            };
+            assert!(!run(None), "{bug}");
+            run(Some(bug))
+        });
+        assert!(found, "{bug}");
+    }
+}
