@@ -21,7 +21,7 @@ fn engine(bug: Option<&str>) -> Engine {
 
 /// What a test that fails says.
 fn panic_of(test: impl FnOnce()) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(test)).expect_err("the test should fail");
+    let payload = catch_unwind(AssertUnwindSafe(test)).unwrap_err();
     *payload.downcast::<String>().unwrap()
 }
 
