@@ -188,8 +188,13 @@ fn no_crash_loses_what_was_acknowledged_or_brings_back_what_was_not() {
 }
 
 /// Mistakes that these histories cannot show. The first two need rot, or tearing within a sector, on a disk that
-/// only forgets; the last needs writes that wait for each other.
-const NOT_HERE: [&str; 3] = ["manifest-fallback", "snapshot-crc-unchecked", "group-acknowledged-early"];
+/// only forgets; the last two need writes that wait for each other.
+const NOT_HERE: [&str; 4] = [
+    "manifest-fallback",
+    "snapshot-crc-unchecked",
+    "group-acknowledged-early",
+    "follower-acknowledged-early",
+];
 
 #[test]
 fn every_planted_mistake_that_a_forgetful_disk_can_show_is_caught() {
