@@ -73,10 +73,10 @@ impl Vfs for OsFs {
     }
 
     fn lock(&self, dir: &Path) -> io::Result<Box<dyn VfsLock>> {
-        // The lock belongs to this open description: it ends when the descriptor is closed, by us or by death.
+        // The lock belongs to this open description: it ends with us, or when we drop it.
         let fd = open_dir(dir)?;
         rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Box::new(OsLock { _fd: fd }))
+        Ok(Box::new(OsLock(fd)))
     }
 }
 
@@ -112,11 +112,17 @@ impl VfsFile for OsFile {
     }
 }
 
-struct OsLock {
-    _fd: OwnedFd,
-}
+struct OsLock(OwnedFd);
 
 impl VfsLock for OsLock {}
+
+impl Drop for OsLock {
+    fn drop(&mut self) {
+        // Closing does not end it while a process that another thread is starting has a copy of the descriptor.
+        // If this fails, closing is all that can be done.
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 fn flags_of(options: OpenOptions) -> OFlags {
     let mut flags = match (options.read, options.write) {
