@@ -16,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use disks::{crashed, explore, finished, found_on};
+use disks::{crashed, explore, finished, found_on, shown};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -322,11 +322,19 @@ fn faults() -> impl Strategy<Value = Vec<&'static str>> {
     (syncs, proptest::option::of(other)).prop_map(|(sync, other)| [sync].into_iter().chain(other).collect())
 }
 
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let cases = default.cases * 3 / 8;
+    ProptestConfig { cases, failure_persistence: None, max_global_rejects: 100_000, ..default }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(config())]
 
     #[test]
     fn what_is_found_after_faults_is_exactly_the_legal_disks(steps in steps(), faults in faults(), model in models::models()) {
+        // What a misdirected write does to a page that is never torn is left open.
+        prop_assume!(model.torn_unit < 4096 || faults.iter().all(|fault| !fault.contains("misdirected")));
         let work = |disk: &SimDisk| {
             durable(disk, &[b'o'; 700]);
             inject(disk, &faults);
@@ -336,7 +344,7 @@ proptest! {
         let legal = trees_at(&Base::empty(), &trace, trace.end(), &model, 3000);
         prop_assume!(legal.is_ok());
         let found = found_on(&crashed(&model, work), |_| {});
-        let legal: BTreeSet<Tree> = legal.unwrap();
+        let legal: BTreeSet<Tree> = legal.unwrap().iter().map(shown).collect();
         let extra: Vec<_> = found.difference(&legal).take(1).collect();
         let missing: Vec<_> = legal.difference(&found).take(1).collect();
         prop_assert!(extra.is_empty() && missing.is_empty(), "not legal: {extra:#?}\nnever shown: {missing:#?}");

@@ -12,7 +12,7 @@
 //! - a write: one to each piece that it touches, with the whole piece as the cache shows it afterwards; if
 //!   it extends the file, one size for each multiple of 4,096 that lies inside the write and past the old
 //!   end, and one for the new end; where the model knows garbage, a sector that was never durable gets
-//!   one version more before its first: noise, or what the file that was removed last held there; the rest of
+//!   one version more before its first: noise, or what the file of this run that was removed last held there; the rest of
 //!   such a sector counts as written;
 //! - `set_len` down, and truncation by open: the size, and for each piece that has bytes past the new end,
 //!   holes included, the piece with those bytes zeroed; `set_len` up and `allocate`: the size; zeroing a

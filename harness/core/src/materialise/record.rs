@@ -203,8 +203,10 @@ impl Record<'_> {
         self.directory_operation(versions, &[inode]);
     }
 
+    /// What an inherited file held is not asked for: a disk that is read lazily may not have decided it.
     fn keep_removed(&mut self, inode: Inode) {
-        if let Some(content) = self.cache.get(&inode) {
+        let inherited = self.chains.files.contains_key(&inode);
+        if let Some(content) = self.cache.get(&inode).filter(|_| !inherited) {
             self.removed = Some(content.clone());
         }
     }

@@ -156,6 +156,14 @@ impl<'a> Pass<'a> {
         self.last_ordered.extend_from_slice(element);
     }
 
+    fn order_size(&mut self, inode: Inode, size: Point) {
+        let is_its_data = |point: &Point| matches!(self.recording.cell(point.0).key, CellKey::Data { inode: of, .. } if of == inode);
+        for data in self.last_ordered.iter().filter(|point| is_its_data(point)) {
+            self.failed.note_carried(inode, size, *data);
+        }
+        self.order(&[size]);
+    }
+
     /// `points`: of a rename the old name, then the new one, with the target's removal before both where a
     /// rename has steps.
     fn change_names(&mut self, points: &[Point], inodes: &[Inode], how: Rename, at: Pos) {
@@ -245,7 +253,7 @@ impl<'a> Pass<'a> {
         }
         match (how, sizes.first()) {
             (Change::SetLen(len), Some((_, size))) if self.recording.shrinks(at) => {
-                self.shrink(len, *size, &data, at);
+                self.shrink(inode, len, *size, &data, at);
             }
             (Change::Zero, _) => {}
             _ => self.grow(inode, &sizes, &data, at),
@@ -285,7 +293,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn shrink(&mut self, len: u64, size: Point, data: &[Data], at: Pos) {
+    fn shrink(&mut self, inode: Inode, len: u64, size: Point, data: &[Data], at: Pos) {
         self.changed_again(size.0, Some(page_of(len)), at);
         if self.model.shrink == Order::Free {
             return;
@@ -295,7 +303,7 @@ impl<'a> Pass<'a> {
             self.persisted.imply(size, *point);
             self.persisted.imply(*point, size);
         }
-        self.order(&[size]);
+        self.order_size(inode, size);
     }
 
     fn grow(&mut self, inode: Inode, sizes: &[(u64, Point)], data: &[Data], at: Pos) {
@@ -327,7 +335,7 @@ impl<'a> Pass<'a> {
                 }
             }
             if rule.size == Order::InOrder {
-                self.order(&[*point]);
+                self.order_size(inode, *point);
             }
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use unplug::disk::{Chooser, CrashedLayer, Finished, Policy, Scratch, SimDisk, World};
 use unplug::model::{Model, Persisted};
-use unplug::plain::Tree;
+use unplug::plain::{MemFs, Tree};
 use unplug::trace::{Pos, Trace};
 use unplug_vfs::{FileKind, OpenOptions, Vfs};
 
@@ -76,6 +76,11 @@ pub fn found_on(world: &Arc<World>, work: impl Fn(&SimDisk)) -> BTreeSet<Tree> {
         trees.insert(tree);
     });
     trees
+}
+
+/// A tree as reading it shows it, hard links as files of their own.
+pub fn shown(tree: &Tree) -> Tree {
+    read(&MemFs::from_tree(tree))
 }
 
 /// Everything that a file system shows; hard links count as files of their own.

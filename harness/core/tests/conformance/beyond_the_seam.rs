@@ -10,12 +10,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use unplug::disk::SimDisk;
 use unplug::materialise::{Base, trees_at};
-use unplug::plain::{MemFs, Tree};
+use unplug::plain::Tree;
 use unplug::trace::Pos;
 
 use crate::calls::Step;
 use crate::crashed::{STATES_MAX, config, on_file, on_names, run, setup};
-use crate::disks::{crashed_at, found_on, read, recorded};
+use crate::disks::{crashed_at, found_on, recorded, shown};
 use crate::models::models;
 
 #[derive(Clone, Debug)]
@@ -53,11 +53,6 @@ fn call() -> impl Strategy<Value = Call> {
         2 => range.prop_map(|(path, offset, len, keep_size)| Call::ZeroRange { path, offset, len, keep_size }),
         1 => Just(Call::SyncAll),
     ]
-}
-
-/// The tree as reading it shows it, hard links as files of their own.
-fn shown(tree: &Tree) -> Tree {
-    read(&MemFs::from_tree(tree))
 }
 
 proptest! {
