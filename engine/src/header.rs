@@ -84,6 +84,25 @@ pub(crate) fn decode(magic: [u8; 8], block: &[u8]) -> Result<Fields<'_>, Fault> 
     }
 }
 
+/// The same from the first bytes of a block, up to behind its last field; the padding counts as the zeros that
+/// it was written as. A reader that needs no more asks for no more: under 8-byte tears, padding that did not
+/// reach the disk is nobody's loss. A foreign version may have more fields, and needs the whole block.
+pub(crate) fn decode_beginning<'b>(
+    magic: [u8; 8],
+    beginning: &[u8],
+    block: &'b mut [u8; BLOCK],
+) -> Result<Fields<'b>, Fault> {
+    let len = beginning.len().min(BLOCK);
+    block[..len].copy_from_slice(&beginning[..len]);
+    block[len..].fill(0);
+    decode(magic, block)
+}
+
+/// The length of a header with so many fields, its padding apart.
+pub(crate) const fn len_of(fields: usize) -> usize {
+    16 + 8 * fields
+}
+
 /// The fields of a block that does not verify, for a guess at what they were.
 pub(crate) fn decode_damaged(magic: [u8; 8], block: &[u8]) -> Option<Fields<'_>> {
     (block.len() == BLOCK && block[..8] == magic).then_some(Fields(block))

@@ -78,10 +78,11 @@ struct Blocks<'a, S> {
 }
 
 impl<S: Source> Blocks<'_, S> {
-    /// Makes the block at `offset` available and returns where in the buffer it lies: fewer than 512 bytes
-    /// only at the end of the file.
+    /// Makes `need` bytes at `offset`, at most a block, available and returns where in the buffer they lie:
+    /// fewer only at the end of the file. What a short read gives is enough if it is as much as needed: bytes
+    /// that nobody needs are not asked for.
     #[track_caller]
-    fn load(&mut self, offset: u64) -> Result<std::ops::Range<usize>, Error> {
+    fn load(&mut self, offset: u64, need: usize) -> Result<std::ops::Range<usize>, Error> {
         let mut at = match offset.checked_sub(self.start) {
             Some(at) if at <= self.have as u64 => at as usize,
             _ => {
@@ -90,7 +91,7 @@ impl<S: Source> Blocks<'_, S> {
                 0
             }
         };
-        while self.have - at < BLOCK {
+        while self.have - at < need {
             if at > 0 {
                 self.scratch.buf.copy_within(at..self.have, 0);
                 self.have -= at;
@@ -110,7 +111,7 @@ impl<S: Source> Blocks<'_, S> {
                 break;
             }
         }
-        Ok(at..(at + BLOCK).min(self.have))
+        Ok(at..(at + need).min(self.have))
     }
 }
 
@@ -153,7 +154,13 @@ impl<'a, S: Source> Records<'a, S> {
     /// The file's first block, or what there is of it.
     #[track_caller]
     pub(crate) fn header_block(&mut self) -> Result<&[u8], Error> {
-        let range = self.blocks.load(0)?;
+        self.beginning(BLOCK)
+    }
+
+    /// The file's first `need` bytes, or what there is of them.
+    #[track_caller]
+    pub(crate) fn beginning(&mut self, need: usize) -> Result<&[u8], Error> {
+        let range = self.blocks.load(0, need)?;
         Ok(&self.blocks.scratch.buf[range])
     }
 
@@ -190,7 +197,7 @@ impl<'a, S: Source> Records<'a, S> {
     /// The bytes of the block that holds [`offset`](Records::offset), up to there.
     pub(crate) fn tail(&mut self) -> Result<Vec<u8>, Error> {
         let within = (self.offset % BLOCK as u64) as usize;
-        let range = self.blocks.load(self.offset - within as u64)?;
+        let range = self.blocks.load(self.offset - within as u64, BLOCK)?;
         Ok(self.blocks.scratch.buf[range].iter().copied().take(within).collect())
     }
 
@@ -229,15 +236,13 @@ impl<'a, S: Source> Records<'a, S> {
             }
             let next_block = self.pos + room as u64;
             self.resume = next_block;
-            let range = self.blocks.load(self.pos - within as u64)?;
-            let eof = range.len() < BLOCK;
-            let range = (range.start + within).min(range.end)..range.end;
-            let bytes = &self.blocks.scratch.buf[range.clone()];
-            let header = &bytes[..bytes.len().min(FRAGMENT_HEADER)];
+            let range = self.blocks.load(self.pos, FRAGMENT_HEADER)?;
+            let header = &self.blocks.scratch.buf[range];
+            let eof = header.len() < FRAGMENT_HEADER;
             if header.iter().all(|b| *b == 0) {
                 return Ok(if begun { Next::Bad(Reason::TornTail) } else { Next::End { eof } });
             }
-            if header.len() < FRAGMENT_HEADER {
+            if eof {
                 return Ok(Next::Bad(Reason::TornTail));
             }
             let len = usize::from(u16::from_le_bytes([header[8], header[9]]));
@@ -245,9 +250,12 @@ impl<'a, S: Source> Records<'a, S> {
             if len == 0 || len > room - FRAGMENT_HEADER {
                 return Ok(Next::Bad(Reason::BadLength));
             }
-            if FRAGMENT_HEADER + len > bytes.len() {
+            let range = self.blocks.load(self.pos, FRAGMENT_HEADER + len)?;
+            let bytes = &self.blocks.scratch.buf[range.clone()];
+            if bytes.len() < FRAGMENT_HEADER + len {
                 return Ok(Next::Bad(Reason::TornTail));
             }
+            let header = &bytes[..FRAGMENT_HEADER];
             let end = self.pos + (FRAGMENT_HEADER + len) as u64;
             let payload = &bytes[FRAGMENT_HEADER..FRAGMENT_HEADER + len];
             self.resume = end;

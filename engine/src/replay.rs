@@ -380,7 +380,7 @@ impl<'a> Replay<'a> {
                 return Ok(Some(Found::Damaged(number, damage)));
             }
             let file = self.dir.open(name)?;
-            let header = Records::new(&file, &mut self.scratch).header_block().map(SegmentHeader::decode)?;
+            let header = SegmentHeader::read(&mut Records::new(&file, &mut self.scratch))?;
             let expected = |h: &SegmentHeader| h.number == number && epochs.contains(&h.epoch) && follows(h);
             return Ok(Some(match header {
                 Ok(header) if expected(&header) => Found::Good(Segment { header, file, listed: true }),
@@ -394,7 +394,7 @@ impl<'a> Replay<'a> {
         let last_listed = self.proof.manifest.segments.last().copied().unwrap_or(0);
         for number in self.listing.numbers(Kind::Wal).filter(|n| *n > last_listed.max(predecessor)) {
             let file = self.dir.open(Name::wal(number))?;
-            let header = Records::new(&file, &mut self.scratch).header_block().map(SegmentHeader::decode)?;
+            let header = SegmentHeader::read(&mut Records::new(&file, &mut self.scratch))?;
             match header {
                 Ok(h) if h.number == number && epochs.contains(&h.epoch) && h.predecessor == predecessor => {
                     return Ok(Some(Found::Good(Segment { header: h, file, listed: false })));

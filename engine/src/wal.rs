@@ -12,7 +12,10 @@ use crate::fragment::{BLOCK, Domain, FRAGMENT_HEADER, Fragmenter, Identity};
 use crate::header::{self, Fault, Fields, MAGIC_WAL};
 use crate::names::Name;
 use crate::planted::Planted;
-use crate::reader::Checks;
+use crate::reader::{Checks, Records, Source};
+
+/// How many fields a segment's header has.
+const FIELDS: usize = 4;
 
 /// What a segment's first block says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +28,30 @@ pub(crate) struct SegmentHeader {
 
 impl SegmentHeader {
     pub(crate) fn encode(&self) -> [u8; BLOCK] {
-        header::encode(MAGIC_WAL, &[self.epoch, self.number, self.predecessor, self.first_sequence])
+        header::encode(
+            MAGIC_WAL,
+            &[self.epoch, self.number, self.predecessor, self.first_sequence] as &[u64; FIELDS],
+        )
     }
 
     pub(crate) fn decode(block: &[u8]) -> Result<SegmentHeader, Fault> {
         header::decode(MAGIC_WAL, block).map(SegmentHeader::from_fields)
+    }
+
+    /// The header of the file that `records` reads.
+    #[track_caller]
+    pub(crate) fn read<S: Source>(
+        records: &mut Records<'_, S>,
+    ) -> Result<Result<SegmentHeader, Fault>, Error> {
+        let beginning = records.beginning(header::len_of(FIELDS))?;
+        if beginning.len() < header::len_of(FIELDS) {
+            return Ok(Err(Fault::Unreadable));
+        }
+        let mut block = [0; BLOCK];
+        match header::decode_beginning(MAGIC_WAL, beginning, &mut block) {
+            Err(Fault::Version { .. }) => Ok(SegmentHeader::decode(records.header_block()?)),
+            decoded => Ok(decoded.map(SegmentHeader::from_fields)),
+        }
     }
 
     /// What a damaged header may have said.

@@ -44,6 +44,8 @@ pub enum Policy {
 /// Why a run was ended from inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
+    /// Not an end: the question was [put off](Chooser::put_off), and whoever asked does without the answer.
+    PutOff,
     /// It made more file-system calls than allowed.
     TooManyCalls,
     /// It asked another question than the last time, all earlier answers being the same.
@@ -63,6 +65,7 @@ pub struct Chooser {
     policy: Policy,
     /// Answers to give whatever the questions are, as a token has them.
     script: Vec<u32>,
+    putting_off: bool,
 }
 
 impl Chooser {
@@ -72,6 +75,12 @@ impl Chooser {
         self.asked = 0;
         self.policy = policy;
         self.script.clear();
+        self.putting_off = false;
+    }
+
+    /// From here on, questions are refused with [`Stop::PutOff`], or answered again.
+    pub fn put_off(&mut self, putting_off: bool) {
+        self.putting_off = putting_off;
     }
 
     /// Begins a run that gives these answers to whatever is asked.
@@ -93,6 +102,9 @@ impl Chooser {
 
     /// Answers a question.
     pub fn choose(&mut self, question: Question) -> Result<u32, Stop> {
+        if self.putting_off {
+            return Err(Stop::PutOff);
+        }
         let known = self.path.get(self.asked).copied();
         self.asked += 1;
         if let Some(choice) = known {

@@ -36,7 +36,7 @@ pub enum CellKey {
 }
 
 /// The content of a cell's version.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
     /// Content: see [`Recording::patch`].
     Data(PatchId),
@@ -68,7 +68,7 @@ enum Side {
 }
 
 /// A unit's content as a patch over the layer below: where its bytes are, and which of them count.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PatchId {
     bytes: u32,
     /// Index of the mask, or `FULL`.
@@ -114,7 +114,7 @@ pub struct Patch<'a> {
 }
 
 /// One version of a cell.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     /// The event that made it.
     pub at: Pos,
@@ -123,7 +123,7 @@ pub struct Version {
 }
 
 /// A cell and its chain. Index 0 of the chain is what lies below; index `i` is `versions[i - 1]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cell {
     /// Which part of the disk.
     pub key: CellKey,
@@ -265,6 +265,19 @@ impl Recording {
         self.content.clear();
         self.masks.clear();
         self.cached.clear();
+    }
+
+    /// Whether the same calls, and marks, made the same versions.
+    pub fn is_same(&self, other: &Recording) -> bool {
+        self.trace.is_same(&other.trace)
+            && (self.first_inode, self.created) == (other.first_inode, other.created)
+            && (self.rules, self.last_removed) == (other.rules, other.last_removed)
+            && self.content == other.content
+            && self.masks == other.masks
+            && self.moved_dirs == other.moved_dirs
+            && self.shrinks == other.shrinks
+            && self.cells() == other.cells()
+            && self.cached == other.cached
     }
 
     /// The number the next created inode gets.

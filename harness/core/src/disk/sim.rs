@@ -341,10 +341,46 @@ impl Process {
         (now.over(min), now.over(max))
     }
 
+    /// A read ends at the end of a sector. Where less than a sector may be torn, it ends before the first unit
+    /// that it would have to ask about, its first one apart: a subject that reads a stream is not asked about
+    /// more than it wants to know.
     pub fn read(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<usize, Stop> {
         let in_sector = (offset % SECTOR as u64) as usize;
         let len = buf.len().min(SECTOR - in_sector);
-        let len = self.size(inode, offset, len as u64)? as usize;
+        let buf = &mut buf[..len];
+        let unit_len = self.recording.unit();
+        if unit_len == SECTOR {
+            return self.read_range(inode, buf, offset);
+        }
+        if let Some(all) = self.read_decided(inode, buf, offset)? {
+            return Ok(all);
+        }
+        let mut end = len.min(unit_len - (offset % unit_len as u64) as usize);
+        let mut done = self.read_range(inode, &mut buf[..end], offset)?;
+        while done == end && end < len {
+            end = len.min(end + unit_len);
+            match self.read_decided(inode, &mut buf[done..end], offset + done as u64)? {
+                Some(more) => done += more,
+                None => break,
+            }
+        }
+        Ok(done)
+    }
+
+    /// Reads without a question; `None` if there is one.
+    fn read_decided(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<Option<usize>, Stop> {
+        self.chooser.put_off(true);
+        let read = self.read_range(inode, buf, offset);
+        self.chooser.put_off(false);
+        match read {
+            Err(Stop::PutOff) => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    /// Reads bytes of one sector.
+    fn read_range(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<usize, Stop> {
+        let len = self.size(inode, offset, buf.len() as u64)? as usize;
         let below = if self.recording.created_here(inode) { 0 } else { self.depth() };
         let unit_len = self.recording.unit();
         let mut done = 0;

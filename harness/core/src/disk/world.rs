@@ -112,6 +112,51 @@ impl World {
         needed.earliest_crash(made)
     }
 
+    /// Bounds within which lie just the disks that lie within `a` or within `b`, if there are any. Both say of
+    /// some cells, sorted, what was decided about them; in one cell at least, the two must be neighbours.
+    pub fn union(&self, a: &[Narrowing], b: &[Narrowing]) -> Option<Vec<Narrowing>> {
+        let mut bounds = Bounds::default();
+        bounds.start(self);
+        let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+        let key = |n: &Narrowing| (n.layer, n.cell);
+        // By cell: the bounds around both, of the one, of the other.
+        let mut cells: Vec<(Narrowing, (u32, u32), (u32, u32))> = Vec::new();
+        loop {
+            let cell = match (a.peek(), b.peek()) {
+                (Some(a), Some(b)) => key(a).min(key(b)),
+                (Some(n), None) | (None, Some(n)) => key(n),
+                (None, None) => break,
+            };
+            let mut of = |side: &mut std::iter::Peekable<std::slice::Iter<'_, Narrowing>>| match side
+                .next_if(|n| key(n) == cell)
+            {
+                Some(n) => (n.lo, n.hi),
+                None => bounds.get(self, cell.0 as usize, cell.1),
+            };
+            let (a, b) = (of(&mut a), of(&mut b));
+            let around = Narrowing { layer: cell.0, cell: cell.1, lo: a.0.min(b.0), hi: a.1.max(b.1) };
+            cells.push((around, a, b));
+        }
+        let splits = cells.iter().filter(|(_, a, b)| a.1 + 1 == b.0 || b.1 + 1 == a.0);
+        // Each disk within the bounds around both has one side of a split cell or the other: it is enough that
+        // each side, and what it implies, leaves just what there was.
+        let mut leaves = |split: &Narrowing, (lo, hi): (u32, u32), second: bool| {
+            bounds.start(self);
+            cells.iter().for_each(|(around, _, _)| bounds.set(*around));
+            bounds.try_narrow(self, Narrowing { lo, hi, ..*split })
+                && cells.iter().all(|(around, a, b)| {
+                    let expected = if second { b } else { a };
+                    bounds.get(self, around.layer as usize, around.cell) == *expected
+                })
+        };
+        for (around, a, b) in splits {
+            if leaves(around, *a, false) && leaves(around, *b, true) {
+                return Some(cells.iter().map(|(around, _, _)| *around).collect());
+            }
+        }
+        None
+    }
+
     /// The bounds of every cell of a layer that are not what the crash alone says, after what was decided.
     pub fn final_bounds(&self, decided: &[Narrowing]) -> Bounds {
         let mut bounds = Bounds::default();

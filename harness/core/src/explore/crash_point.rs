@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use super::nested::PutOff;
 use super::process::{self, End};
 use super::token::CrashEvidence;
 use super::{Settings, Step};
-use crate::disk::{
-    Barrier, Choice, Chooser, CrashedLayer, Finished, Narrowing, Policy, Scratch, SimDisk, Stop, World,
-};
+use crate::disk::{Barrier, Choice, Chooser, Finished, Narrowing, Policy, Scratch, SimDisk, Stop, World};
 use crate::fault::{Effect, Injector};
 use crate::model::Persisted;
 use crate::oracle::{Failure, History, aftermath, epoch};
@@ -101,7 +100,7 @@ pub struct Explorer<'a, S: Subject> {
     pub observer: Option<Observer<'a, S::State>>,
     /// Whether to crash recoveries only behind the first fault that they meet.
     pub behind_faults: bool,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
 }
 
 /// Takes the crash positions (first and last, by layer) of a recovery and the state that came back, if any.
@@ -186,6 +185,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
         crashes: &mut Vec<CrashEvidence>,
     ) -> Walk<S::State> {
         let mut path: Vec<Choice> = Vec::new();
+        let mut put_off = PutOff::new();
         let mut runs = 0;
         loop {
             if self.stopped() {
@@ -193,14 +193,16 @@ impl<'a, S: Subject> Explorer<'a, S> {
             }
             if runs >= self.settings.cap {
                 self.coverage = self.coverage.max(Coverage::Probed);
-                return super::probe::frontier(self, world, stack, crashes, path);
+                super::probe::frontier(self, world, (stack, crashes), path, &mut put_off)?;
+                return self.explore_put_off(world, stack, crashes, &mut put_off, true);
             }
             runs += 1;
             let fixed = path.len();
-            path = self.leaf(world, stack, crashes, path, fixed, Policy::Newest)?.0;
+            path = self.leaf(world, (stack, crashes), (path, fixed), Policy::Newest, &mut put_off)?.0;
+            self.explore_put_off(world, stack, crashes, &mut put_off, false)?;
             loop {
                 match path.last_mut() {
-                    None => return ControlFlow::Continue(()),
+                    None => return self.explore_put_off(world, stack, crashes, &mut put_off, true),
                     Some(last) if last.answer + 1 < last.question.options => {
                         last.answer += 1;
                         break;
@@ -211,16 +213,15 @@ impl<'a, S: Subject> Explorer<'a, S> {
         }
     }
 
-    /// One recovery along a path, checked; then the crashes of that recovery that only this path reaches.
-    /// Returns the whole path and the state that came back.
+    /// One recovery along a path, checked; the crashes of that recovery that only this path reaches are put
+    /// off. Returns the whole path and the state that came back.
     pub(super) fn leaf(
         &mut self,
         world: &Arc<World>,
-        stack: &mut Vec<Crashed<S::State>>,
-        crashes: &mut Vec<CrashEvidence>,
-        path: Vec<Choice>,
-        fixed: usize,
+        (stack, crashes): (&[Crashed<S::State>], &[CrashEvidence]),
+        (path, fixed): (Vec<Choice>, usize),
         policy: Policy,
+        put_off: &mut PutOff<S::State>,
     ) -> Walk<S::State, (Vec<Choice>, S::State)> {
         let nested = (stack.len() as u32) < self.settings.depth;
         let mut chooser = Chooser::default();
@@ -237,42 +238,12 @@ impl<'a, S: Subject> Explorer<'a, S> {
             self.check(world, stack, crashes, &leaf)?
         };
         leaf.recovered_at.get_or_insert(leaf.finished.recording.trace.end());
-        let Leaf { mut finished, recovered_at, outcomes, .. } = leaf;
-        let path = std::mem::take(&mut finished.path);
-        self.scratch = std::mem::take(&mut finished.scratch);
+        let path = std::mem::take(&mut leaf.finished.path);
+        self.scratch = std::mem::take(&mut leaf.finished.scratch);
         if nested {
-            let recording = Arc::new(std::mem::take(&mut finished.recording));
-            let persisted = Arc::new(Persisted::new(&self.settings.model, &recording));
-            let trace = &recording.trace;
-            let from = recovered_at.unwrap_or(trace.end());
-            let history = History::new(self.subject, state.clone(), self.epilogue, &outcomes, trace, from);
-            let history = Arc::new(history);
-            let mut first = 0;
-            for barrier in worth_crashing(&finished.barriers, &persisted) {
-                let (at, asked) = (barrier.at, barrier.asked);
-                let is_known =
-                    self.behind_faults && finished.faults.first_at().is_none_or(|first| at < first);
-                if asked >= fixed && !is_known {
-                    let layer =
-                        CrashedLayer { recording: recording.clone(), persisted: persisted.clone(), at };
-                    let next = Arc::new(world.crash(layer, &finished.decided[..barrier.decided]));
-                    let (layer, history) = (world.layers.len(), history.clone());
-                    stack.push(Crashed { layer, history, recovered_at, first, at });
-                    if let Some(last) = crashes.last_mut() {
-                        last.choices = answers(&path[..asked]);
-                    }
-                    crashes.push(CrashEvidence { at, choices: Vec::new() });
-                    self.world(&next, stack, crashes)?;
-                    crashes.pop();
-                    stack.pop();
-                }
-                first = at + 1;
-            }
-            if let Ok(recording) = Arc::try_unwrap(recording) {
-                self.scratch.recycle(recording);
-            }
+            self.put_off(world, leaf, (&path, fixed), &state, put_off);
         } else {
-            self.scratch.recycle(finished.recording);
+            self.scratch.recycle(leaf.finished.recording);
         }
         ControlFlow::Continue((path, state))
     }
@@ -431,7 +402,7 @@ fn panicked(message: &str) -> Failure {
 
 fn stop_failure(stop: &Stop) -> Failure {
     match stop {
-        Stop::TooManyCalls => Failure {
+        Stop::TooManyCalls | Stop::PutOff => Failure {
             check: "hang",
             summary: "recovery made more file-system calls than a run may: it looks endless".to_string(),
             details: Vec::new(),

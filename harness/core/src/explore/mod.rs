@@ -4,6 +4,7 @@ mod confirm;
 mod crash_point;
 mod finding;
 mod kill;
+mod nested;
 mod outcomes;
 mod permit;
 mod plainly;

@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::crash_point::{Coverage, Crashed, Explorer, Walk};
+use super::nested::PutOff;
 use super::token::CrashEvidence;
 use crate::disk::{Choice, Policy, World};
 use crate::subject::Subject;
@@ -23,9 +24,9 @@ const RANDOM_COMPLETIONS: u64 = 4;
 pub(super) fn frontier<S: Subject>(
     explorer: &mut Explorer<'_, S>,
     world: &Arc<World>,
-    stack: &mut Vec<Crashed<S::State>>,
-    crashes: &mut Vec<CrashEvidence>,
+    (stack, crashes): (&[Crashed<S::State>], &[CrashEvidence]),
     path: Vec<Choice>,
+    put_off: &mut PutOff<S::State>,
 ) -> Walk<S::State> {
     let mut open = Vec::new();
     // The path itself was not run yet; then the later answers at each of its questions, deepest first.
@@ -44,7 +45,7 @@ pub(super) fn frontier<S: Subject>(
             explorer.coverage = Coverage::Unexplored;
             return ControlFlow::Continue(());
         }
-        if let Some(split) = probe(explorer, world, stack, crashes, prefix)? {
+        if let Some(split) = probe(explorer, world, (stack, crashes), prefix, put_off)? {
             open.extend(split.into_iter().rev());
         }
     }
@@ -55,13 +56,13 @@ pub(super) fn frontier<S: Subject>(
 fn probe<S: Subject>(
     explorer: &mut Explorer<'_, S>,
     world: &Arc<World>,
-    stack: &mut Vec<Crashed<S::State>>,
-    crashes: &mut Vec<CrashEvidence>,
+    (stack, crashes): (&[Crashed<S::State>], &[CrashEvidence]),
     prefix: Vec<Choice>,
+    put_off: &mut PutOff<S::State>,
 ) -> Walk<S::State, Option<Vec<Vec<Choice>>>> {
     let fixed = prefix.len();
     let (newest_path, newest) =
-        explorer.leaf(world, stack, crashes, prefix.clone(), fixed, Policy::Newest)?;
+        explorer.leaf(world, (stack, crashes), (prefix.clone(), fixed), Policy::Newest, put_off)?;
     let Some(first) = newest_path.get(fixed).copied() else {
         return ControlFlow::Continue(None);
     };
@@ -76,7 +77,8 @@ fn probe<S: Subject>(
     for policy in policies {
         // What crashes inside these recoveries may do was covered by the first completion or is left out:
         // probing promises nothing of them.
-        let (_, state) = explorer.leaf(world, stack, crashes, prefix.clone(), usize::MAX, policy)?;
+        let (_, state) =
+            explorer.leaf(world, (stack, crashes), (prefix.clone(), usize::MAX), policy, put_off)?;
         agree &= state == newest;
     }
     if agree {

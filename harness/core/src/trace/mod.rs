@@ -250,6 +250,11 @@ impl Trace {
         Trace::default()
     }
 
+    /// Whether the same happened.
+    pub fn is_same(&self, other: &Trace) -> bool {
+        self.events == other.events && self.bytes == other.bytes
+    }
+
     /// The position after the last event.
     pub fn end(&self) -> Pos {
         self.events.len() as Pos
