@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use unplug_engine::{Batch, Options, Planted, Store, SyncPolicy};
 use unplug_vfs::OsFs;
@@ -133,6 +133,13 @@ fn directory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
+/// One test at a time: a process that is being started holds the locks of the others' stores for a moment, until it
+/// has become another program.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The name of every failpoint in the source.
 fn failpoints() -> BTreeSet<String> {
     let mut files: Vec<PathBuf> = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
@@ -160,6 +167,7 @@ fn the_dying_process() {
 
 #[test]
 fn a_death_at_any_step_loses_nothing_acknowledged_and_brings_back_nothing_unissued() {
+    let _alone = alone();
     let names = failpoints();
     assert!(names.len() >= 20, "{names:?}");
     for name in &names {
@@ -183,6 +191,7 @@ fn a_death_at_any_step_loses_nothing_acknowledged_and_brings_back_nothing_unissu
 
 #[test]
 fn a_death_in_recovery_changes_nothing() {
+    let _alone = alone();
     let mut reached = BTreeSet::new();
     for name in failpoints() {
         for passes in [0, 1] {
@@ -204,6 +213,7 @@ fn a_death_in_recovery_changes_nothing() {
 
 #[test]
 fn a_mistake_between_two_steps_is_noticed() {
+    let _alone = alone();
     let tmp = directory();
     let dir = tmp.path().join("db");
     let (died, done, issued) = die(&dir, "compact::before_switch=1*panic", OPS, "wal-dropped-before-switch");
