@@ -26,8 +26,8 @@ pub(crate) struct Core {
     /// None if the store was opened read-only because of damage.
     pub(crate) log: Option<Log>,
     pub(crate) live: Live,
-    /// Retired segments, to be overwritten.
-    pub(crate) retired: Vec<Name>,
+    /// Old segments, to be overwritten.
+    pub(crate) recycled: Vec<Name>,
     /// The compaction at work.
     pub(crate) compaction: Option<Compaction>,
     /// Where the last compaction cut the log, if it failed: the next one begins there.
@@ -78,6 +78,8 @@ pub(crate) struct Live {
     pub(crate) snapshot_bytes: u64,
     /// What could not be removed yet.
     pub(crate) garbage: Vec<Name>,
+    /// Segments that a snapshot has replaced, and that are kept nevertheless, ascending.
+    pub(crate) retained: Vec<u64>,
 }
 
 impl Live {
@@ -123,7 +125,7 @@ impl Core {
             machine,
             log,
             live,
-            retired: Vec::new(),
+            recycled: Vec::new(),
             compaction: None,
             failed_cut: None,
             last_compaction_error: None,
@@ -237,7 +239,7 @@ impl Core {
     pub(crate) fn rotate(&mut self, epoch: u64) -> Result<(), Error> {
         let number = self.live.allocate();
         let first_sequence = self.live.next_sequence;
-        let retired = self.retired.pop();
+        let recycled = self.recycled.pop();
         let planted = self.options.planted;
         self.sync_log()?;
         let predecessor = self.writer()?.number();
@@ -251,7 +253,7 @@ impl Core {
         self.unfinished = Some(Name::wal(number));
         let names = self.dir.names();
         failpoint!("rotate::before_create");
-        let mut log = draft.finish(&self.dir, retired)?;
+        let mut log = draft.finish(&self.dir, recycled)?;
         log.sync()?;
         failpoint!("rotate::before_sync_dir");
         if planted != Planted::SegmentEntryNotSynced {

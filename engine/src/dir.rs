@@ -178,10 +178,21 @@ impl Dir {
     /// the next recovery or compaction tries again.
     #[track_caller]
     pub(crate) fn sweep(&self, names: &[Name]) -> Vec<Name> {
+        self.part_with(names, |name| self.remove(name))
+    }
+
+    /// As [`sweep`](Dir::sweep), but keeps the files under names that the store does not read.
+    #[track_caller]
+    pub(crate) fn retire(&self, names: &[Name]) -> Vec<Name> {
+        self.part_with(names, |name| self.rename(name, name.retained()))
+    }
+
+    #[track_caller]
+    fn part_with(&self, names: &[Name], part: impl Fn(Name) -> Result<(), Error>) -> Vec<Name> {
         let mut left = Vec::new();
         for batch in names.chunks(REMOVE_BATCH) {
             for name in batch {
-                if self.remove(*name).is_err() {
+                if part(*name).is_err() {
                     left.push(*name);
                 }
             }

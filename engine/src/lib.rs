@@ -67,6 +67,7 @@ mod reader;
 mod record;
 mod recovery;
 mod replay;
+mod retention;
 pub mod salvage;
 mod shared;
 mod snapshot;

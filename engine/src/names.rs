@@ -19,6 +19,8 @@ pub(crate) enum Form {
     Tmp,
     /// Kept for whoever wants to save more of it; the store never reads it.
     Damaged,
+    /// Replaced by a snapshot and kept; the store never reads it.
+    Retained,
 }
 
 /// A file of the store.
@@ -50,6 +52,10 @@ impl Name {
         Name { form: Form::Damaged, ..self }
     }
 
+    pub(crate) const fn retained(self) -> Name {
+        Name { form: Form::Retained, ..self }
+    }
+
     /// Appends the file name: `wal-00000012`, `MANIFEST-00000013.tmp`.
     pub(crate) fn push_to(self, out: &mut String) {
         let kind = match self.kind {
@@ -61,6 +67,7 @@ impl Name {
             Form::Plain => "",
             Form::Tmp => ".tmp",
             Form::Damaged => ".damaged",
+            Form::Retained => ".old",
         };
         out.push_str(kind);
         // By hand, because recovery names a dozen files and formatting would be most of the cost.
@@ -89,6 +96,8 @@ impl Name {
             (digits, Form::Tmp)
         } else if let Some(digits) = rest.strip_suffix(".damaged") {
             (digits, Form::Damaged)
+        } else if let Some(digits) = rest.strip_suffix(".old") {
+            (digits, Form::Retained)
         } else {
             (rest, Form::Plain)
         };
@@ -119,7 +128,7 @@ mod tests {
     fn names_read_back_as_written() {
         for number in [1, 7, 99_999_999, 100_000_000, NUMBER_MAX] {
             for plain in [Name::manifest(number), Name::snapshot(number), Name::wal(number)] {
-                for name in [plain, plain.tmp(), plain.damaged()] {
+                for name in [plain, plain.tmp(), plain.damaged(), plain.retained()] {
                     assert_eq!(Name::parse(OsStr::new(&text(name))), Some(name));
                 }
             }

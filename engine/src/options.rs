@@ -86,6 +86,9 @@ pub struct Options {
     /// A kill takes what waits, as power loss does; so this makes no difference to a policy's promise after
     /// power loss, and a sync still makes everything durable.
     pub write_buffer_bytes: usize,
+    /// Keep up to so many of the newest log segments that snapshots have replaced, under names that end in
+    /// `.old`: [`Store::retained_log`](crate::Store::retained_log). 0 by default.
+    pub retain_segments: u32,
     /// Overwrite the files of retired log segments instead of creating new ones; off by default.
     pub recycle_segments: bool,
     /// Measure latencies with this clock; none by default.
@@ -133,6 +136,7 @@ impl Default for Options {
             snapshot_chain_max: 0,
             sync: SyncPolicy::default(),
             write_buffer_bytes: 0,
+            retain_segments: 0,
             recycle_segments: false,
             clock: None,
             observer: None,

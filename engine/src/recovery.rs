@@ -122,6 +122,7 @@ fn create(dir: &Dir, created: bool, listing: &Listing, options: &Options) -> Res
         snapshot_entries: 0,
         snapshot_bytes: 0,
         garbage: dir.sweep(&unfinished),
+        retained: Vec::new(),
     };
     let report = RecoveryReport { epoch: 1, ..RecoveryReport::default() };
     Ok(Opened { live, memory: Memory::default(), base: None, log: Some(log), report })
@@ -157,6 +158,7 @@ fn restore(
         snapshot_entries: proof.snapshot_entries,
         snapshot_bytes: proof.snapshot_bytes,
         garbage: Vec::new(),
+        retained: Vec::new(),
     };
     if let Some(stopped) = report.stopped.as_ref().filter(|s| s.sealed) {
         let in_snapshot = proof.in_snapshot;
@@ -194,11 +196,13 @@ fn restore(
     };
     let manifest = live.manifest_with(&log);
     let chain = live.chain.clone();
+    let retained = retained(listing, options);
     let orphans = |current: Name| -> Vec<Name> {
         let live = |n: &Name| {
             *n == current
                 || (n.kind == Kind::Snapshot && n.form == Form::Plain && chain.contains(&n.number))
                 || (n.kind == Kind::Wal && n.form == Form::Plain && manifest.segments.contains(&n.number))
+                || (n.form == Form::Retained && retained.contains(&n.number))
         };
         listing.names().iter().filter(|n| n.form != Form::Damaged && !live(n)).copied().collect()
     };
@@ -209,7 +213,17 @@ fn restore(
     live.manifest = manifest.install(dir, number + 1, planted)?;
     failpoint!("recover::before_remove");
     live.garbage = dir.sweep(&orphans(live.manifest));
+    live.retained = retained;
     Ok(Opened { live, memory: proof.memory, base: proof.base, log: Some(log), report })
+}
+
+/// The newest of the segments that an earlier run has retained, ascending.
+fn retained(listing: &Listing, options: &Options) -> Vec<u64> {
+    let all = listing.names().iter().filter(|n| n.form == Form::Retained && n.kind == Kind::Wal);
+    let mut numbers: Vec<u64> = all.map(|n| n.number).collect();
+    let excess = numbers.len().saturating_sub(options.retain_segments as usize);
+    numbers.drain(..excess);
+    numbers
 }
 
 /// Syncs a new segment and its name: from here on a manifest may list it.

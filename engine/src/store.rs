@@ -1,7 +1,7 @@
 //! The store: reads, and the one funnel that all writes go through.
 
 use std::ops::RangeBounds;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,12 +143,20 @@ impl Store {
     }
 
     /// Makes a snapshot hold all writes before this one, unless one does, so that no log segment with nothing
-    /// but such writes is left; returns whether there was anything to do.
+    /// but such writes is left, retained ones included; returns whether there was anything to do.
     pub fn clean_log_before(&mut self, sequence: u64) -> Result<bool, Error> {
-        if self.core.live.first_sequence >= sequence.min(self.core.live.next_sequence) {
-            return Ok(false);
+        self.core.check_writable()?;
+        let covered = self.core.live.first_sequence >= sequence.min(self.core.live.next_sequence);
+        if !covered {
+            self.compact()?;
         }
-        self.compact().map(|()| true)
+        Ok(self.core.drop_retained_before(sequence)? || !covered)
+    }
+
+    /// The log segments that snapshots have replaced and that are kept
+    /// ([`Options::retain_segments`](crate::Options::retain_segments)), oldest first.
+    pub fn retained_log(&self) -> Vec<PathBuf> {
+        self.core.retained_log()
     }
 
     /// What the store has done since it was opened.

@@ -208,3 +208,50 @@ fn the_log_before_a_sequence_number_is_cleaned_up() {
     assert!(!store.clean_log_before(31).unwrap(), "there is nothing left before it");
     assert_eq!(store.len(), 30);
 }
+
+#[test]
+fn segments_that_a_snapshot_replaces_are_retained_up_to_a_number_and_until_they_are_cleaned_up() {
+    let fs = MemFs::new();
+    let options = Options { retain_segments: 3, segment_size: 1024, ..small() };
+    let mut store = open(&fs, options.clone());
+    let old = |fs: &MemFs| -> Vec<String> {
+        fs.image(db()).into_keys().filter(|name| name.ends_with(".old")).collect()
+    };
+    let names = |store: &Store| -> Vec<String> {
+        let name = |path: std::path::PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        store.retained_log().into_iter().map(name).collect()
+    };
+    // Each write has a segment of its own.
+    let fill = |store: &mut Store, writes: u8| {
+        (0..writes).for_each(|i| store.put(&[i], &[i; 700]).unwrap());
+        store.compact().unwrap();
+    };
+    fill(&mut store, 2);
+    let first = old(&fs);
+    assert_eq!((first.len(), names(&store)), (2, first.clone()));
+    fill(&mut store, 2);
+    assert_eq!((old(&fs).len(), names(&store)), (3, old(&fs)));
+    assert_eq!(old(&fs)[0], first[1], "the oldest goes first");
+    fill(&mut store, 9);
+    let kept = old(&fs);
+    assert_eq!((kept.len(), names(&store)), (3, kept.clone()));
+    // They stay over an opening, with their records.
+    let state = state_of(&store);
+    drop(store);
+    let mut store = open(&fs, options.clone());
+    assert_eq!((old(&fs), names(&store), state_of(&store)), (kept.clone(), kept.clone(), state.clone()));
+    let reading = unplug_engine::inspect::wal(&fs.image(db())[&kept[2]]);
+    assert_eq!((reading.records, reading.stopped_at), (1, None));
+    // 13 writes in all, one a segment: the three last ones are there.
+    assert!(store.clean_log_before(12).unwrap());
+    assert_eq!((old(&fs), names(&store)), (kept[1..].to_vec(), kept[1..].to_vec()));
+    assert!(!store.clean_log_before(12).unwrap());
+    assert!(store.clean_log_before(99).unwrap());
+    assert_eq!(old(&fs), [""; 0]);
+    // Who does not ask for them has none.
+    fill(&mut store, 3);
+    assert_eq!(old(&fs).len(), 3);
+    drop(store);
+    assert_eq!(state_of(&open(&fs, small())), state);
+    assert_eq!(old(&fs), [""; 0]);
+}

@@ -14,6 +14,7 @@ suite! {
     "sync-every-write"
     "batches"
     "overwrite-and-delete"
+    "retention"
     "rotation"
     "rotation-synced"
     "compaction"

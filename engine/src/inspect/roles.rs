@@ -36,6 +36,8 @@ pub enum Role {
     Unfinished,
     /// Set aside by a recovery that went on without it.
     Kept,
+    /// Replaced by a snapshot, and kept on demand.
+    Retained,
 }
 
 impl Role {
@@ -49,6 +51,7 @@ impl Role {
             Role::Leftover => "leftover",
             Role::Unfinished => "unfinished",
             Role::Kept => "kept",
+            Role::Retained => "retained",
         }
     }
 }
@@ -79,6 +82,7 @@ pub fn roles(vfs: Arc<dyn Vfs>, path: &Path) -> Result<BTreeMap<String, Role>, E
         let role = match (name.form, name.kind, &manifest) {
             (Form::Tmp, ..) => Role::Unfinished,
             (Form::Damaged, ..) => Role::Kept,
+            (Form::Retained, ..) => Role::Retained,
             (Form::Plain, Kind::Manifest, _) if Some(name.number) == newest => Role::Manifest,
             (Form::Plain, Kind::Manifest, _) => Role::Leftover,
             (Form::Plain, Kind::Snapshot, Some(_)) if !snapshots.contains(&name.number) => Role::Leftover,

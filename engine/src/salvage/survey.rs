@@ -415,6 +415,7 @@ fn tell_kept(listing: &Listing, dropped: &mut Vec<Dropped>) {
         let detail = match name.form {
             Form::Plain => continue,
             Form::Tmp => "was never finished",
+            Form::Retained => "replaced by a snapshot, and retained",
             Form::Damaged => "kept by an earlier recovery, which the store has gone on without",
         };
         let file = Some(name_of(*name));

@@ -6,8 +6,9 @@ use unplug::subject::SubjectError;
 use unplug_engine::inspect;
 use unplug_vfs::{OpenOptions, Vfs};
 
-/// Names of such files. A freshly opened store has one manifest, which lists all others.
-pub(super) fn leaks(vfs: &dyn Vfs, dir: &Path) -> Result<Vec<String>, SubjectError> {
+/// Names of such files. A freshly opened store has one manifest, which lists all others but those that it was told
+/// to retain.
+pub(super) fn leaks(vfs: &dyn Vfs, dir: &Path, retain: usize) -> Result<Vec<String>, SubjectError> {
     let entries = vfs.read_dir(dir)?;
     let names: Vec<String> = entries.iter().map(|entry| entry.name.to_string_lossy().into_owned()).collect();
     let manifests = names.iter().filter(|name| number(name, "MANIFEST-").is_some());
@@ -23,8 +24,10 @@ pub(super) fn leaks(vfs: &dyn Vfs, dir: &Path) -> Result<Vec<String>, SubjectErr
         }
         at += 1;
     }
+    let retained = names.iter().filter(|name| name.ends_with(".old")).count() <= retain;
     let needed = |name: &String| {
         name == manifest
+            || (retained && name.starts_with("wal-") && name.ends_with(".old"))
             || number(name, "snap-").is_some_and(|n| listed.contains(&n))
             || number(name, "wal-").is_some_and(|n| listed.contains(&n))
     };
@@ -87,15 +90,24 @@ mod tests {
         }
         store.close().unwrap();
         drop(Store::open(Arc::new(fs.clone()), dir, options).unwrap());
-        assert_eq!(leaks(&fs, dir).unwrap(), [""; 0]);
+        assert_eq!(leaks(&fs, dir, 0).unwrap(), [""; 0]);
 
         let mut tree: Tree = fs.tree();
-        for name in ["wal-00000001", "snap-00000777", "MANIFEST-00000001", "wal-00000009.tmp", "x"] {
+        for name in [
+            "wal-00000001",
+            "snap-00000777",
+            "MANIFEST-00000001",
+            "wal-00000009.tmp",
+            "wal-00000002.old",
+            "x",
+        ] {
             tree.insert_file(&format!("store/{name}"), "");
         }
         assert_eq!(
-            leaks(&MemFs::from_tree(&tree), dir).unwrap(),
+            leaks(&MemFs::from_tree(&tree), dir, 1).unwrap(),
             ["MANIFEST-00000001", "snap-00000777", "wal-00000001", "wal-00000009.tmp", "x"]
         );
+        let left = leaks(&MemFs::from_tree(&tree), dir, 0).unwrap();
+        assert!(left.contains(&"wal-00000002.old".to_string()));
     }
 }

@@ -13,6 +13,7 @@
 //! | `sync_period_s` | the period of `"interval"`, in seconds, of which one passes with each operation (5) |
 //! | `write_buffer` | bytes of log that wait in the process (0) |
 //! | `group` | commit in groups: of so many writes in a row, the last comes while the sync of those before it runs; 0: one by one (default). Not together with faults |
+//! | `retain` | so many log segments that a snapshot has replaced are kept (0) |
 //! | `recycle` | overwrite the files of retired segments (false) |
 //! | `value_len` | length of the values that a recovered store is asked to take (100); the workload's own, so that the new records lie exactly where lost ones lay |
 
@@ -36,6 +37,9 @@ pub use running::Running;
 
 /// Longer chains only make recovery longer.
 const SNAPSHOT_CHAIN_MAX: u32 = 100;
+
+/// More of them only make recovery longer.
+const RETAINED_MAX: u32 = 100;
 
 /// Where the store lies below the root.
 const DIR: &str = "store";
@@ -101,6 +105,11 @@ impl Engine {
         }
         if let Some(group) = reader.number("group")? {
             engine.group = group;
+        }
+        if let Some(count) = reader.number("retain")? {
+            let fits = u32::try_from(count).ok().filter(|count| *count <= RETAINED_MAX);
+            to.retain_segments =
+                fits.ok_or(format!("option `retain`: expected at most {RETAINED_MAX}, found {count}"))?;
         }
         if let Some(recycle) = reader.flag("recycle")? {
             to.recycle_segments = recycle;
@@ -179,6 +188,6 @@ impl Subject for Engine {
     }
 
     fn leaks(&self, vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>, SubjectError> {
-        leaks::leaks(vfs, &Engine::dir(root))
+        leaks::leaks(vfs, &Engine::dir(root), self.options.retain_segments as usize)
     }
 }
