@@ -59,6 +59,7 @@ fn an_unsound_registry_lists_its_problems() {
             "append: there are two scenarios of this name",
             "append: append:1: invalid type: integer `1`, expected a string",
             "lost: its scenario `append` does not switch it on",
+            "lost: it and its scenario `append` disagree about posix",
         ]
     );
 }

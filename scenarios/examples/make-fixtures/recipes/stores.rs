@@ -107,7 +107,7 @@ fn logs(files: &Files) -> Vec<Fixture> {
             "the last segment cut inside its header block: the rotation did not finish",
             cut(last, 200),
             4,
-            None,
+            Some((0, "bad-header")),
         ),
         fixture(
             "rot-in-sealed-segment",
