@@ -188,11 +188,7 @@ fn no_crash_loses_what_was_acknowledged_or_brings_back_what_was_not() {
 }
 
 /// Mistakes that these histories cannot show. The first two need rot, or tearing within a sector, on a disk that
-<<<<<<< HEAD
 /// only forgets; the last two need writes that wait for each other.
-=======
-/// only forgets; the others need writes that wait for each other.
->>>>>>> c076618 (tests: fixtures, snapshots and counts made again)
 const NOT_HERE: [&str; 4] = [
     "manifest-fallback",
     "snapshot-crc-unchecked",

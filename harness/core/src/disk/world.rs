@@ -9,6 +9,9 @@ use super::{Bounds, Narrowing};
 use crate::model::{Persisted, TakenBack};
 use crate::trace::{Inode, Pos, ROOT};
 
+/// The first and the last version of a cell that are possible.
+type Interval = (u32, u32);
+
 /// A process that crashed: what it did, where it was cut, and what the model says of it.
 #[derive(Clone, Debug)]
 pub struct CrashedLayer {
@@ -120,7 +123,7 @@ impl World {
         let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
         let key = |n: &Narrowing| (n.layer, n.cell);
         // By cell: the bounds around both, of the one, of the other.
-        let mut cells: Vec<(Narrowing, (u32, u32), (u32, u32))> = Vec::new();
+        let mut cells: Vec<(Narrowing, Interval, Interval)> = Vec::new();
         loop {
             let cell = match (a.peek(), b.peek()) {
                 (Some(a), Some(b)) => key(a).min(key(b)),
@@ -140,7 +143,7 @@ impl World {
         let splits = cells.iter().filter(|(_, a, b)| a.1 + 1 == b.0 || b.1 + 1 == a.0);
         // Each disk within the bounds around both has one side of a split cell or the other: it is enough that
         // each side, and what it implies, leaves just what there was.
-        let mut leaves = |split: &Narrowing, (lo, hi): (u32, u32), second: bool| {
+        let mut leaves = |split: &Narrowing, (lo, hi): Interval, second: bool| {
             bounds.start(self);
             cells.iter().for_each(|(around, _, _)| bounds.set(*around));
             bounds.try_narrow(self, Narrowing { lo, hi, ..*split })
