@@ -3,7 +3,8 @@
 //! new snapshot and begins a new *epoch*; the switch is one rename.
 //!
 //! All input and output goes through [`unplug_vfs::Vfs`], so that the same code runs on the kernel's file system
-//! and on a simulated disk. The store uses no clock, no randomness and no threads.
+//! and on a simulated disk. [`Store`] uses no clock, no randomness and no threads; [`Shared`] has a
+//! thread of its own.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -28,7 +29,9 @@
 //! # Layers
 //!
 //! One module a job: `store` is the funnel that writes go through, `core` the log and the files behind it, `wal` a
-//! segment of the log, `memory` and `tree` the state, `compaction` and `snapshot` the maintenance, `replay` reads what a crash has left and `recovery` makes it durable again,
+//! segment of the log, `memory`, `tree` and `key` the state, `compaction`, `snapshot` and `retention` the maintenance,
+//! `replay` reads what a crash has left and `recovery` makes it durable again, `group` commits many writes with one
+//! sync, `shared` lets many threads do so,
 //! `state` holds the states and their transitions, `error` what can go wrong. Under them `manifest`, `record`,
 //! `fragment` (writing) and `reader` (reading) are the format, and `dir` is the only module that makes calls of
 //! the file system. [`inspect`] looks at files without opening a store.
