@@ -33,13 +33,13 @@ fn saved(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn the_engine_holds_on_random_workloads_under_several_models() {
     let models = [Model::posix(), Model::by_name("ext4").unwrap()];
-    CrashTest::new(engine(None)).models(models).cases(6).assert_random(kv_steps(3, 0..=700, 6));
+    CrashTest::new(engine(None)).models(models).cases(32).assert_random(kv_steps(3, 0..=700, 6));
 }
 
 #[test]
 fn the_engine_holds_on_random_workloads_with_random_faults() {
     let choices = FaultChoices::new(100).file("wal-").sealed("snap-", 512).sealed("MANIFEST-", 512);
-    CrashTest::new(engine(None)).cases(24).assert_random((kv_steps(3, 0..=700, 5), faults(choices)));
+    CrashTest::new(engine(None)).cases(64).assert_random((kv_steps(3, 0..=700, 5), faults(choices)));
 }
 
 #[test]
