@@ -21,13 +21,14 @@ const SCENARIOS_USED: [&str; 6] = [
     "snapshot-chain-stepped",
 ];
 
-/// Syncs that no crash under `posix` needs, by the source line. `docs/FUZZING.md` says why they stay.
+/// Syncs that no crash under `posix` needs: where the file's path begins so and the line says this.
+/// `docs/FUZZING.md` says why they stay.
 const REDUNDANT: [(&str, &str); 5] = [
-    ("compaction.rs", "left.extend(self.dir.sweep(&some));"),
-    ("recovery.rs", "log.sync()?;"),
-    ("recovery.rs", "garbage: dir.sweep(&unfinished),"),
-    ("recovery.rs", "make_durable(dir, Draft::new(header, planted), planted)?"),
-    ("recovery.rs", "live.garbage = dir.sweep(&orphans(live.manifest));"),
+    ("compaction", "self.dir.sweep(&some)"),
+    ("recovery", "log.sync()?;"),
+    ("recovery", "dir.sweep(&unfinished)"),
+    ("recovery", "make_durable(dir, Draft::new(header, planted), planted)"),
+    ("recovery", "dir.sweep(&orphans(live.manifest))"),
 ];
 
 fn scenario(name: &str) -> Scenario {
@@ -41,7 +42,7 @@ fn line(source: &str) -> (String, String) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
     let text = std::fs::read_to_string(&file).unwrap();
     let line = text.lines().nth(number.parse::<usize>().unwrap() - 1).unwrap();
-    (file.file_name().unwrap().to_str().unwrap().to_string(), line.trim().to_string())
+    (path.trim_start_matches("engine/src/").to_string(), line.trim().to_string())
 }
 
 fn audit() -> Vec<Audited> {
@@ -76,7 +77,7 @@ fn a_store_without_any_one_of_its_syncs_and_renames_is_caught_or_known_to_be_no_
     for Audited { site, judgement, .. } in audit() {
         let source = site.source();
         let (file, text) = line(&source);
-        let known = REDUNDANT.iter().any(|known| *known == (&*file, &*text));
+        let known = REDUNDANT.iter().any(|(path, said)| file.starts_with(path) && text.contains(said));
         match judgement {
             Judgement::LoadBearing { violation, .. } => {
                 assert!(!known, "the {} at {source} is load-bearing: {}", site.action, violation.signature);

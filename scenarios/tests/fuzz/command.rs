@@ -38,7 +38,7 @@ fn a_planted_bug_is_told_with_its_story_and_the_sync_that_is_missing() {
     let text = expect(0, &["--bug", "snapshot-not-synced", "--cases", "40"]);
     insta::with_settings!({ filters => vec![
         (r"u1-[A-Za-z0-9_-]+", "TOKEN"),
-        (r"\.rs:\d+", ".rs:LINE"),
+        (r"engine/src/[a-z_/]+\.rs:\d+", "engine/src/FILE.rs:LINE"),
         (r" +engine/", "  engine/"),
         (r"crash point \d+", "crash point N"),
         (r"\d+ explorations", "N explorations"),
