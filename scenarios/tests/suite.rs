@@ -23,6 +23,21 @@ fn every_file_prints_back_byte_for_byte() {
 }
 
 #[test]
+fn the_scenarios_too_long_for_the_suite_are_sound_files() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("long");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let scenario = Scenario::parse(name, &text).unwrap();
+        assert_eq!((scenario.to_string(), scenario.name.as_str()), (text, name));
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
+#[test]
 fn every_file_of_the_suite_s_directory_is_part_of_the_program() {
     let mut files = Vec::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("suite")];
