@@ -140,7 +140,8 @@ pub(crate) enum Listing {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunFlags {
-    /// Persistence model; may be repeated; `all`: every model that a scenario declares. Default: posix, or
+    /// Persistence model; may be repeated; `all`: every model that a scenario declares. One that it does not
+    /// declare runs too if the scenario is given by its own name or path and should hold. Default: posix, or
     /// all that a scenario declares if posix is not among them
     #[arg(long, value_name = "MODEL")]
     pub model: Vec<String>,

@@ -63,7 +63,9 @@ impl Models {
         Ok(Models::Named(names.to_vec(), files))
     }
 
-    fn of(&self, scenario: &Scenario) -> Vec<(Model, Verdict)> {
+    /// The models that run, and what is expected under each. `is_named`: the scenario was asked for by its own
+    /// name or path, not among others.
+    fn of(&self, scenario: &Scenario, is_named: bool) -> Vec<(Model, Verdict)> {
         let default = Model::posix().name;
         let has_default = scenario.models.iter().any(|(name, _)| *name == default);
         let wanted = |name: &String| match self {
@@ -74,13 +76,22 @@ impl Models {
         let declared = scenario.models.iter().filter(|(name, _)| wanted(name));
         let mut models: Vec<(Model, Verdict)> =
             declared.filter_map(|(name, expected)| Some((Model::by_name(name)?, *expected))).collect();
-        if let Models::Named(_, files) = self {
-            // What holds wherever it was declared should hold under any model; of a planted bug nobody knows.
-            let held = scenario.models.iter().all(|(_, expected)| *expected == Verdict::Held);
-            models.extend(files.iter().filter(|_| held).map(|model| (model.clone(), Verdict::Held)));
+        // What holds wherever it was declared should hold under any model; of a planted bug nobody knows.
+        let holds = scenario.models.iter().all(|(_, expected)| *expected == Verdict::Held);
+        if let (Models::Named(names, files), true) = (self, holds) {
+            let is_asked_for = is_named && scenario.bug.is_none();
+            let undeclared = |name: &&String| {
+                is_asked_for && !scenario.models.iter().any(|(declared, _)| declared == *name)
+            };
+            models.extend(names.iter().filter(undeclared).filter_map(|name| Model::by_name(name)).map(held));
+            models.extend(files.iter().cloned().map(held));
         }
         models
     }
+}
+
+fn held(model: Model) -> (Model, Verdict) {
+    (model, Verdict::Held)
 }
 
 /// A model by its name, or by the path of its file (which has a `/` or ends in `.toml`).
@@ -179,16 +190,24 @@ struct File {
     label: String,
     text: String,
     path: Option<PathBuf>,
+    /// Whether it was asked for by its own name or path.
+    is_named: bool,
 }
 
 impl File {
     fn embedded(embedded: &crate::registry::Embedded) -> File {
-        File { label: format!("{}.toml", embedded.name), text: embedded.text.to_string(), path: None }
+        let label = format!("{}.toml", embedded.name);
+        File { label, text: embedded.text.to_string(), path: None, is_named: false }
+    }
+
+    fn named(self) -> File {
+        File { is_named: true, ..self }
     }
 
     fn read(path: &Path) -> Result<File, CliError> {
         let text = fs::read_to_string(path).map_err(|e| CliError::file("read the scenario", path, &e))?;
-        Ok(File { label: path.display().to_string(), text, path: Some(path.to_path_buf()) })
+        let label = path.display().to_string();
+        Ok(File { label, text, path: Some(path.to_path_buf()), is_named: false })
     }
 }
 
@@ -206,7 +225,7 @@ fn find(registry: &Registry, name: &str) -> Result<Vec<File>, CliError> {
     if name.contains(['/', '.']) {
         let path = Path::new(name);
         if !path.is_dir() {
-            return Ok(vec![File::read(path)?]);
+            return Ok(vec![File::read(path)?.named()]);
         }
         let fail = |e| CliError::file("read the directory", path, &e);
         let mut paths = Vec::new();
@@ -221,7 +240,7 @@ fn find(registry: &Registry, name: &str) -> Result<Vec<File>, CliError> {
         return paths.iter().map(|path| File::read(path)).collect();
     }
     if !name.contains(['*', '?']) {
-        return Ok(vec![embedded(registry, name)?]);
+        return Ok(vec![embedded(registry, name)?.named()]);
     }
     let matches = registry.scenarios.iter().filter(|embedded| glob(name, embedded.name));
     let files: Vec<File> = matches.map(File::embedded).collect();
@@ -269,7 +288,7 @@ fn prepare(
         let line = workload.origins.get(e.line).copied().unwrap_or(scenario.ops_line);
         CliError::usage(format!("{label}:{line}: {}", e.message))
     })?;
-    let models = models.of(&scenario);
+    let models = models.of(&scenario, file.is_named);
     Ok(Selected { models, path: file.path, workload, bug, subject, scenario })
 }
 

@@ -116,7 +116,12 @@ impl Reader<'_> {
             if let Some(cell) = recording.slot(inode).and_then(|slot| slot.size) {
                 let value = |index| size_value(recording, inode, cell, index);
                 let told = |index| value(index).clamped(offset, len).extended(at_least);
-                size = value(self.decide(layer, cell, (offset, len), |a, b| told(a) == told(b))?);
+                let (lo, hi) = self.bounds.get(self.world, layer, cell);
+                size = if recording.cell(cell).rises_from(lo, size) && told(lo) == told(hi) {
+                    value(hi)
+                } else {
+                    value(self.decide(layer, cell, (offset, len), |a, b| told(a) == told(b))?)
+                };
             }
             match size.clamped(offset, len) {
                 SizeFn::Absolute(size) => return Ok(size.max(at_least)),
@@ -156,13 +161,25 @@ impl Reader<'_> {
             return Ok(());
         }
         let inside = self.size(layers, inode, offset, out.len() as u64)? as usize;
-        out[inside..].fill(0);
+        let (out, behind) = out.split_at_mut(inside);
+        behind.fill(0);
+        self.data_inside(layers, inode, offset, out)
+    }
+
+    /// The same for a range that is known to lie inside the file.
+    pub fn data_inside(
+        &mut self,
+        layers: usize,
+        inode: Inode,
+        offset: u64,
+        out: &mut [u8],
+    ) -> Result<(), Stop> {
         let mut done = 0;
         let unit_len = self.world.rules.unit;
-        while done < inside {
+        while done < out.len() {
             let at = offset + done as u64;
             let start = (at % unit_len as u64) as usize;
-            let end = unit_len.min(start + inside - done);
+            let end = unit_len.min(start + out.len() - done);
             let unit = at / unit_len as u64;
             self.unit(layers, inode, unit, (start, end), &mut out[done..done + end - start])?;
             done += end - start;

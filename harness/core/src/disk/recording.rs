@@ -129,9 +129,21 @@ pub struct Cell {
     pub key: CellKey,
     /// The versions, oldest first.
     pub versions: Vec<Version>,
+    /// Whether each version is a size of the same kind as the first one, and at least the one before.
+    rising: bool,
 }
 
 impl Cell {
+    /// Whether the sizes from index `lo` of the chain on only grow, the size below being `ground`: two that
+    /// tell a reader the same then have none between them that tells something else.
+    pub(super) fn rises_from(&self, lo: u32, ground: SizeFn) -> bool {
+        let same_kind = || match self.versions.first() {
+            Some(Version { value: Value::Size(first), .. }) => first.is_absolute() == ground.is_absolute(),
+            _ => false,
+        };
+        self.rising && (lo > 0 || same_kind())
+    }
+
     /// The highest index whose version was made before `at`.
     pub fn newest_before(&self, at: Pos) -> u32 {
         match self.versions.last() {
@@ -360,8 +372,9 @@ impl Recording {
             Some(cell) => {
                 cell.key = key;
                 cell.versions.clear();
+                cell.rising = true;
             }
-            None => self.cells.push(Cell { key, versions: Vec::new() }),
+            None => self.cells.push(Cell { key, versions: Vec::new(), rising: true }),
         }
         id
     }
@@ -372,7 +385,12 @@ impl Recording {
         if !self.cached.is_empty() {
             self.cached.remove(&id);
         }
-        let versions = &mut self.cells[id as usize].versions;
+        let Cell { versions, rising, .. } = &mut self.cells[id as usize];
+        *rising &= match (versions.last().map(|last| last.value), value) {
+            (None, Value::Size(_)) => true,
+            (Some(Value::Size(before)), Value::Size(size)) => before.grows_to(size),
+            _ => false,
+        };
         versions.push(Version { at, value });
         self.updates.push(Update { at, cell: id, index: versions.len() as u32 });
     }

@@ -293,6 +293,23 @@ impl Shared {
     }
 }
 
+/// How much of a range is inside a file.
+#[derive(Clone, Copy, Debug)]
+struct Inside {
+    /// In bytes.
+    len: usize,
+    /// How much of it was inside when the process began, where that had to be found out.
+    below: Option<usize>,
+}
+
+impl Inside {
+    /// The same for `len` bytes from byte `from` of the range on.
+    fn from(self, from: usize, len: usize) -> Inside {
+        let rest = |inside: usize| inside.saturating_sub(from).min(len);
+        Inside { len: rest(self.len), below: self.below.map(rest) }
+    }
+}
+
 impl Process {
     pub fn reader(&mut self) -> (&World, &Recording, Reader<'_>) {
         let reader = Reader { world: &self.world, bounds: &mut self.bounds, chooser: &mut self.chooser };
@@ -347,52 +364,85 @@ impl Process {
     pub fn read(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<usize, Stop> {
         let in_sector = (offset % SECTOR as u64) as usize;
         let len = buf.len().min(SECTOR - in_sector);
-        let buf = &mut buf[..len];
         let unit_len = self.recording.unit();
         if unit_len == SECTOR {
-            return self.read_range(inode, buf, offset);
+            let inside = self.inside(inode, offset, len)?;
+            self.read_inside(inode, &mut buf[..len], offset, inside)?;
+            return Ok(inside.len);
         }
-        if let Some(all) = self.read_decided(inode, buf, offset)? {
-            return Ok(all);
-        }
-        let mut end = len.min(unit_len - (offset % unit_len as u64) as usize);
-        let mut done = self.read_range(inode, &mut buf[..end], offset)?;
-        while done == end && end < len {
-            end = len.min(end + unit_len);
-            match self.read_decided(inode, &mut buf[done..end], offset + done as u64)? {
-                Some(more) => done += more,
-                None => break,
+        let known = self.unless_asked(|process| process.inside(inode, offset, len))?;
+        let mut done = 0;
+        while done < len {
+            let at = offset + done as u64;
+            let end = len.min(done + unit_len - (at % unit_len as u64) as usize);
+            let piece = &mut buf[done..end];
+            let wanted = piece.len();
+            let mut read = |process: &mut Process| {
+                let inside = match known {
+                    Some(all) => all.from(done, wanted),
+                    None => process.inside(inode, at, wanted)?,
+                };
+                process.read_inside(inode, piece, at, inside)?;
+                Ok(inside.len)
+            };
+            let read = if done == 0 { Some(read(self)?) } else { self.unless_asked(read)? };
+            done += read.unwrap_or(0);
+            if read != Some(wanted) {
+                break;
             }
         }
         Ok(done)
     }
 
-    /// Reads without a question; `None` if there is one.
-    fn read_decided(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<Option<usize>, Stop> {
+    /// Does something that asks no question; `None` if it would have to ask one.
+    fn unless_asked<T>(
+        &mut self,
+        act: impl FnOnce(&mut Process) -> Result<T, Stop>,
+    ) -> Result<Option<T>, Stop> {
         self.chooser.put_off(true);
-        let read = self.read_range(inode, buf, offset);
+        let done = act(self);
         self.chooser.put_off(false);
-        match read {
+        match done {
             Err(Stop::PutOff) => Ok(None),
-            read => read.map(Some),
+            done => done.map(Some),
         }
     }
 
-    /// Reads bytes of one sector.
-    fn read_range(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<usize, Stop> {
-        let len = self.size(inode, offset, buf.len() as u64)? as usize;
+    /// How much of a range of one sector is inside the file.
+    fn inside(&mut self, inode: Inode, offset: u64, len: usize) -> Result<Inside, Stop> {
+        match self.recording.newest_size(inode).clamped(offset, len as u64) {
+            SizeFn::Absolute(size) => Ok(Inside { len: size as usize, below: None }),
+            SizeFn::AtLeast(size) => {
+                let depth = self.depth();
+                let below = self.reader().2.size(depth, inode, offset, len as u64)?;
+                Ok(Inside { len: below.max(size) as usize, below: Some(below as usize) })
+            }
+        }
+    }
+
+    /// Reads the bytes of one sector that are inside the file.
+    fn read_inside(&mut self, inode: Inode, buf: &mut [u8], offset: u64, inside: Inside) -> Result<(), Stop> {
         let below = if self.recording.created_here(inode) { 0 } else { self.depth() };
         let unit_len = self.recording.unit();
+        let (_, recording, mut reader) = self.reader();
+        // Bytes `from..` of the range, of which the world below may be known to have so many.
+        let mut read_below = |from: usize, out: &mut [u8]| match inside.below {
+            Some(known) if below > 0 => {
+                let known = known.saturating_sub(from).min(out.len());
+                out[known..].fill(0);
+                reader.data_inside(below, inode, offset + from as u64, &mut out[..known])
+            }
+            _ => reader.data(below, inode, offset + from as u64, out),
+        };
         let mut done = 0;
-        while done < len {
+        while done < inside.len {
             let at = offset + done as u64;
             let start = (at % unit_len as u64) as usize;
-            let end = unit_len.min(start + len - done);
+            let end = unit_len.min(start + inside.len - done);
             let out = &mut buf[done..done + end - start];
-            done += end - start;
-            let (_, recording, mut reader) = self.reader();
             let Some(patch) = recording.newest_data(inode, at / unit_len as u64) else {
-                reader.data(below, inode, at, out)?;
+                read_below(done, out)?;
+                done += end - start;
                 continue;
             };
             let patch = recording.patch(patch);
@@ -403,12 +453,13 @@ impl Process {
                 if covered {
                     target.copy_from_slice(&patch.bytes[from..stop]);
                 } else {
-                    reader.data(below, inode, at - start as u64 + from as u64, target)?;
+                    read_below(done + from - start, target)?;
                 }
                 from = stop;
             }
+            done += end - start;
         }
-        Ok(len)
+        Ok(())
     }
 
     /// The size the file had when this process began: what lies behind it was never written. Found out only

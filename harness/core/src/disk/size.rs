@@ -13,6 +13,20 @@ impl SizeFn {
     /// Leaves the size as it was.
     pub const SAME: SizeFn = SizeFn::AtLeast(0);
 
+    /// Whether this is a size itself, whatever the size below.
+    pub fn is_absolute(self) -> bool {
+        matches!(self, SizeFn::Absolute(_))
+    }
+
+    /// Whether `later` is of the same kind and not smaller.
+    pub fn grows_to(self, later: SizeFn) -> bool {
+        match (self, later) {
+            (SizeFn::Absolute(size), SizeFn::Absolute(later))
+            | (SizeFn::AtLeast(size), SizeFn::AtLeast(later)) => size <= later,
+            _ => false,
+        }
+    }
+
     /// First `self`, then an extension to at least `end`.
     pub fn extended(self, end: u64) -> SizeFn {
         match self {

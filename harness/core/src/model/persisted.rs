@@ -1,7 +1,5 @@
 //! A model applied to a recording: what a crash at any position must have left, and what implies what.
 
-use rustc_hash::FxHashMap;
-
 use super::Model;
 use super::pass::Pass;
 use crate::disk::{CellId, Recording};
@@ -32,11 +30,10 @@ pub(crate) struct TakenBack {
 pub struct Persisted {
     /// By cell: from which event on which index is the least that a crash can leave.
     lower: Vec<Vec<(Pos, u32)>>,
-    forward: FxHashMap<Point, Vec<End>>,
-    backward: FxHashMap<Point, Vec<End>>,
+    forward: Implications,
+    backward: Implications,
     /// In the order of the events.
     taken_back: Vec<TakenBack>,
-    constrained: Vec<bool>,
     barriers: Vec<Pos>,
 }
 
@@ -46,8 +43,10 @@ impl Persisted {
         debug_assert_eq!(model.rules(), recording.rules());
         let cells = recording.cells().len();
         let lower = vec![Vec::new(); cells];
-        let constrained = vec![false; cells];
-        Pass::new(model, recording, Persisted { lower, constrained, ..Persisted::default() }).run()
+        let (forward, backward) = (Implications::new(cells), Implications::new(cells));
+        let taken_back = Vec::new();
+        let barriers = Vec::new();
+        Pass::new(model, recording, Persisted { lower, forward, backward, taken_back, barriers }).run()
     }
 
     /// The lowest index of a cell's chain that a crash at `at` can leave.
@@ -62,17 +61,17 @@ impl Persisted {
 
     /// Whether any version of the cell stands in an implication.
     pub fn is_constrained(&self, cell: CellId) -> bool {
-        self.constrained[cell as usize]
+        self.forward.knows(cell) || self.backward.knows(cell)
     }
 
     /// What a disk that a crash at `at` leaves must have at least if it has version `index` of `cell`.
     pub fn implied_by(&self, cell: CellId, index: u32, at: Pos) -> impl Iterator<Item = Point> + '_ {
-        holding(&self.forward, (cell, index), at)
+        self.forward.of((cell, index), at)
     }
 
     /// The versions that a disk that a crash at `at` leaves cannot have if it lacks version `index` of `cell`.
     pub fn implying(&self, cell: CellId, index: u32, at: Pos) -> impl Iterator<Item = Point> + '_ {
-        holding(&self.backward, (cell, index), at)
+        self.backward.of((cell, index), at)
     }
 
     /// The implications that bind a crash at `from` and no longer one at `to`.
@@ -99,11 +98,8 @@ impl Persisted {
         if from.0 == to.0 && from.1 >= to.1 {
             return;
         }
-        let until = Pos::MAX;
-        self.forward.entry(from).or_default().push(End { point: to, until });
-        self.backward.entry(to).or_default().push(End { point: from, until });
-        self.constrained[from.0 as usize] = true;
-        self.constrained[to.0 as usize] = true;
+        self.forward.push(from, to);
+        self.backward.push(to, from);
     }
 
     /// Takes an implication back for crashes after event `at`, unless what it implies is durable anyway.
@@ -111,15 +107,8 @@ impl Persisted {
         if to.1 <= self.durable(to.0) {
             return;
         }
-        // The same implication may stand for another reason too, the order of its class: one goes, not all.
-        let end_one = |ends: Option<&mut Vec<End>>, point: Point| {
-            let mut ends = ends.into_iter().flatten();
-            if let Some(end) = ends.find(|end| end.point == point && end.until == Pos::MAX) {
-                end.until = at;
-            }
-        };
-        end_one(self.forward.get_mut(&from), to);
-        end_one(self.backward.get_mut(&to), from);
+        self.forward.end_one(from, to, at);
+        self.backward.end_one(to, from, at);
         self.taken_back.push(TakenBack { from, to, at });
     }
 
@@ -134,7 +123,7 @@ impl Persisted {
             }
             self.lower[cell as usize].push((at, index));
             raised = true;
-            if self.constrained[cell as usize] {
+            if self.forward.knows(cell) {
                 for version in before + 1..=index {
                     todo.extend(self.implied_by(cell, version, at));
                 }
@@ -148,6 +137,44 @@ impl Persisted {
     }
 }
 
-fn holding(ends: &FxHashMap<Point, Vec<End>>, point: Point, at: Pos) -> impl Iterator<Item = Point> + '_ {
-    ends.get(&point).into_iter().flatten().filter(move |end| at <= end.until).map(|end| end.point)
+/// Implications by the version at one end of them.
+#[derive(Clone, Debug, Default)]
+struct Implications {
+    /// By cell, sorted by the version; of one version, in the order they were found.
+    ends: Vec<Vec<(u32, End)>>,
+}
+
+impl Implications {
+    fn new(cells: usize) -> Implications {
+        Implications { ends: vec![Vec::new(); cells] }
+    }
+
+    /// Whether there are any for some version of a cell.
+    fn knows(&self, cell: CellId) -> bool {
+        !self.ends[cell as usize].is_empty()
+    }
+
+    fn push(&mut self, point: Point, end: Point) {
+        let ends = &mut self.ends[point.0 as usize];
+        let place = ends.partition_point(|(index, _)| *index <= point.1);
+        ends.insert(place, (point.1, End { point: end, until: Pos::MAX }));
+    }
+
+    /// Ends one of them after event `at`: the same implication may stand for another reason too, the order of
+    /// its class.
+    fn end_one(&mut self, point: Point, end: Point, at: Pos) {
+        let ends = &mut self.ends[point.0 as usize];
+        let mut ends = ends.iter_mut().filter(|(index, _)| *index == point.1);
+        if let Some((_, found)) = ends.find(|(_, e)| e.point == end && e.until == Pos::MAX) {
+            found.until = at;
+        }
+    }
+
+    /// The other ends of those that bind a crash at `at`.
+    fn of(&self, (cell, index): Point, at: Pos) -> impl Iterator<Item = Point> + '_ {
+        let ends = &self.ends[cell as usize];
+        let first = ends.partition_point(|(other, _)| *other < index);
+        let ends = ends[first..].iter().take_while(move |(other, _)| *other == index);
+        ends.filter(move |(_, end)| at <= end.until).map(|(_, end)| end.point)
+    }
 }
