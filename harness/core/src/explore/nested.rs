@@ -19,12 +19,16 @@ use crate::trace::Pos;
 
 /// Recoveries kept before their crashes are explored.
 const GROUPS_MAX: usize = 512;
+/// How much they may say of the disks below, in decisions: some 16 bytes each, and as much for the answers.
+const DECISIONS_MAX: usize = 1 << 21;
 /// How many sets of disks a new one is held against.
 const UNIONS_TRIED: usize = 16;
 
 /// Crashes that wait.
 pub(super) struct PutOff<St> {
     groups: Vec<Group<St>>,
+    /// What its groups say of the disks below.
+    decisions: usize,
 }
 
 /// Recoveries that did the same.
@@ -59,7 +63,7 @@ struct Member {
 
 impl<St> PutOff<St> {
     pub fn new() -> PutOff<St> {
-        PutOff { groups: Vec::new() }
+        PutOff { groups: Vec::new(), decisions: 0 }
     }
 }
 
@@ -113,6 +117,7 @@ impl<S: Subject> Explorer<'_, S> {
             let is_known = self.behind_faults && finished.faults.first_at().is_none_or(|first| at < first);
             if barrier.asked >= fixed && !is_known {
                 let bounds = settled(&finished.decided[..barrier.decided]);
+                put_off.decisions += 2 * bounds.len();
                 let member = Member { choices: answers(&path[..barrier.asked]), bounds: bounds.clone() };
                 let place = match group.crashes.iter().position(|crash| crash.at == at) {
                     Some(place) => place,
@@ -136,9 +141,10 @@ impl<S: Subject> Explorer<'_, S> {
         put_off: &mut PutOff<S::State>,
         all: bool,
     ) -> Walk<S::State> {
-        if put_off.groups.len() < GROUPS_MAX && !all {
+        if put_off.groups.len() < GROUPS_MAX && put_off.decisions < DECISIONS_MAX && !all {
             return ControlFlow::Continue(());
         }
+        put_off.decisions = 0;
         for group in std::mem::take(&mut put_off.groups) {
             for crash in &group.crashes {
                 for disks in &crash.disks {
