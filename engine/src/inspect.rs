@@ -229,7 +229,7 @@ fn count_good<S: Source>(records: &mut Records<'_, S>, current: bool) -> Result<
 pub fn snapshot(bytes: &[u8]) -> Reading {
     let mut reading = Reading::new(Format::Snapshot);
     let mut scratch = Scratch::default();
-    let loaded = match snapshot::read(bytes, Checks::ALL, &mut scratch) {
+    let loaded = match snapshot::read(bytes, Planted::None, &mut scratch) {
         Ok(loaded) => loaded,
         Err(unreadable) => {
             if let Unreadable::Damage(damage) = unreadable {
@@ -281,7 +281,7 @@ pub fn base_of_snapshot(bytes: &[u8]) -> Option<u64> {
 /// Looks at a manifest.
 pub fn manifest(bytes: &[u8]) -> Reading {
     let mut reading = Reading::new(Format::Manifest);
-    match Manifest::read(bytes, None, &mut Scratch::default()) {
+    match Manifest::read(bytes, None, Planted::None, &mut Scratch::default()) {
         Ok(manifest) => {
             reading.records = 1;
             reading.detail = describe(&manifest);

@@ -65,10 +65,11 @@ impl Manifest {
     pub(crate) fn read<S: Source>(
         source: S,
         number: Option<u64>,
+        planted: Planted,
         scratch: &mut Scratch,
     ) -> Result<Manifest, Unreadable> {
         let mut records = Records::new(source, scratch);
-        let fields = header::decode(MAGIC_MANIFEST, records.header_block()?)?;
+        let fields = header::decode_as(MAGIC_MANIFEST, records.header_block()?, planted)?;
         if number.is_some_and(|number| number != fields.get(1)) {
             return Err(Fault::Foreign.into());
         }
@@ -187,7 +188,7 @@ mod tests {
             let manifest = sample(segments);
             let bytes = manifest.encode(9);
             assert_eq!(bytes.len() % BLOCK, 0);
-            let back = Manifest::read(&bytes[..], Some(9), &mut Scratch::default());
+            let back = Manifest::read(&bytes[..], Some(9), Planted::None, &mut Scratch::default());
             assert_eq!(back.ok(), Some(manifest));
         }
     }
@@ -195,15 +196,15 @@ mod tests {
     #[test]
     fn a_damaged_or_misnamed_manifest_is_refused() {
         let bytes = sample(200).encode(9);
-        assert!(Manifest::read(&bytes[..], Some(8), &mut Scratch::default()).is_err());
+        assert!(Manifest::read(&bytes[..], Some(8), Planted::None, &mut Scratch::default()).is_err());
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 0x20;
-            let read = Manifest::read(&bad[..], Some(9), &mut Scratch::default()).ok();
+            let read = Manifest::read(&bad[..], Some(9), Planted::None, &mut Scratch::default()).ok();
             // Padding is not read; nothing else may change unnoticed.
             assert!(read.is_none_or(|m| m == sample(200)), "byte {at}");
             assert!(
-                Manifest::read(&bytes[..at], Some(9), &mut Scratch::default())
+                Manifest::read(&bytes[..at], Some(9), Planted::None, &mut Scratch::default())
                     .ok()
                     .is_none_or(|m| m == sample(200))
             );
@@ -215,6 +216,6 @@ mod tests {
         let mut manifest = sample(3);
         manifest.next_number = 11;
         let bytes = manifest.encode(9);
-        assert!(Manifest::read(&bytes[..], Some(9), &mut Scratch::default()).is_err());
+        assert!(Manifest::read(&bytes[..], Some(9), Planted::None, &mut Scratch::default()).is_err());
     }
 }

@@ -63,6 +63,8 @@ planted! {
     VersionHeaderDropped = "version-header-dropped",
     /// Snapshot fragments are believed without their checksum.
     SnapshotCrcUnchecked = "snapshot-crc-unchecked",
+    /// The header blocks of all files are believed without their checksum.
+    HeaderCrcUnchecked = "header-crc-unchecked",
     /// Writes return before the log is synced, although the policy is to sync every one.
     AcknowledgedBeforeSync = "acknowledged-before-sync",
     /// Rotation does not sync the directory that holds the new segment's name.
@@ -97,7 +99,7 @@ mod tests {
 
     #[test]
     fn every_name_leads_to_its_mistake_and_back() {
-        assert_eq!(Planted::NAMES.len(), 27);
+        assert_eq!(Planted::NAMES.len(), 28);
         for name in Planted::NAMES {
             assert_eq!(Planted::from_name(name).map(Planted::name), Some(*name));
         }

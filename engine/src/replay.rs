@@ -116,7 +116,7 @@ pub(crate) fn newest_manifest(
     for number in listing.numbers(Kind::Manifest).rev() {
         let name = Name::manifest(number);
         let file = dir.open(name)?;
-        match Manifest::read(&file, Some(number), scratch) {
+        match Manifest::read(&file, Some(number), planted, scratch) {
             Ok(manifest) => return Ok(Some((name, manifest))),
             Err(Unreadable::Damage(_)) if planted == Planted::ManifestFallback => {}
             Err(e) => return Err(e.into_error(file.path())),
@@ -211,7 +211,7 @@ impl<'a> Replay<'a> {
         let mut again = None;
         for (header, file) in links.iter().rev() {
             let name = Name::snapshot(header.number);
-            let loaded = match snapshot::read(file, snapshot::checks(self.planted), &mut self.scratch) {
+            let loaded = match snapshot::read(file, self.planted, &mut self.scratch) {
                 Ok(loaded) => loaded,
                 Err(Unreadable::Damage(damage)) => {
                     self.stop(name, damage, true);
@@ -252,7 +252,8 @@ impl<'a> Replay<'a> {
                 return Ok(None);
             }
             let file = self.dir.open(name)?;
-            let header = Records::new(&file, &mut self.scratch).header_block().map(SnapshotHeader::decode)?;
+            let mut records = Records::new(&file, &mut self.scratch);
+            let header = SnapshotHeader::decode_as(records.header_block()?, self.planted);
             let header = match header {
                 Ok(header) => header,
                 Err(fault @ Fault::Version { .. }) => return Err(Damage::from(fault).into_error(file.path())),
@@ -380,7 +381,7 @@ impl<'a> Replay<'a> {
                 return Ok(Some(Found::Damaged(number, damage)));
             }
             let file = self.dir.open(name)?;
-            let header = SegmentHeader::read(&mut Records::new(&file, &mut self.scratch))?;
+            let header = SegmentHeader::read(&mut Records::new(&file, &mut self.scratch), self.planted)?;
             let expected = |h: &SegmentHeader| h.number == number && epochs.contains(&h.epoch) && follows(h);
             return Ok(Some(match header {
                 Ok(header) if expected(&header) => Found::Good(Segment { header, file, listed: true }),
@@ -394,7 +395,7 @@ impl<'a> Replay<'a> {
         let last_listed = self.proof.manifest.segments.last().copied().unwrap_or(0);
         for number in self.listing.numbers(Kind::Wal).filter(|n| *n > last_listed.max(predecessor)) {
             let file = self.dir.open(Name::wal(number))?;
-            let header = SegmentHeader::read(&mut Records::new(&file, &mut self.scratch))?;
+            let header = SegmentHeader::read(&mut Records::new(&file, &mut self.scratch), self.planted)?;
             match header {
                 Ok(h) if h.number == number && epochs.contains(&h.epoch) && h.predecessor == predecessor => {
                     return Ok(Some(Found::Good(Segment { header: h, file, listed: false })));

@@ -62,7 +62,12 @@ impl SnapshotHeader {
     }
 
     pub(crate) fn decode(block: &[u8]) -> Result<SnapshotHeader, Fault> {
-        header::decode(MAGIC_SNAPSHOT, block).map(|fields| SnapshotHeader {
+        SnapshotHeader::decode_as(block, Planted::None)
+    }
+
+    /// As [`decode`](SnapshotHeader::decode), by a store that may make a mistake.
+    pub(crate) fn decode_as(block: &[u8], planted: Planted) -> Result<SnapshotHeader, Fault> {
+        header::decode_as(MAGIC_SNAPSHOT, block, planted).map(|fields| SnapshotHeader {
             epoch: fields.get(0),
             number: fields.get(1),
             next_sequence: fields.get(2),
@@ -209,7 +214,7 @@ impl Writer {
 }
 
 /// How a snapshot's fragments are checked.
-pub(crate) fn checks(planted: Planted) -> Checks {
+fn checks(planted: Planted) -> Checks {
     Checks { crc: planted != Planted::SnapshotCrcUnchecked, ..Checks::ALL }
 }
 
@@ -217,12 +222,12 @@ pub(crate) fn checks(planted: Planted) -> Checks {
 #[track_caller]
 pub(crate) fn read<S: Source>(
     source: S,
-    checks: Checks,
+    planted: Planted,
     scratch: &mut Scratch,
 ) -> Result<Loaded, Unreadable> {
     let mut records = Records::new(source, scratch);
-    let header = SnapshotHeader::decode(records.header_block()?)?;
-    records.begin(header.identity(), checks, BLOCK as u64);
+    let header = SnapshotHeader::decode_as(records.header_block()?, planted)?;
+    records.begin(header.identity(), checks(planted), BLOCK as u64);
     let mut loaded = Loaded { header, entries: Vec::new(), removed: Vec::new(), damage: None };
     let mut last: Option<Key> = None;
     let damage = loop {

@@ -35,21 +35,27 @@ impl SegmentHeader {
     }
 
     pub(crate) fn decode(block: &[u8]) -> Result<SegmentHeader, Fault> {
-        header::decode(MAGIC_WAL, block).map(SegmentHeader::from_fields)
+        SegmentHeader::decode_as(block, Planted::None)
+    }
+
+    /// As [`decode`](SegmentHeader::decode), by a store that may make a mistake.
+    pub(crate) fn decode_as(block: &[u8], planted: Planted) -> Result<SegmentHeader, Fault> {
+        header::decode_as(MAGIC_WAL, block, planted).map(SegmentHeader::from_fields)
     }
 
     /// The header of the file that `records` reads.
     #[track_caller]
     pub(crate) fn read<S: Source>(
         records: &mut Records<'_, S>,
+        planted: Planted,
     ) -> Result<Result<SegmentHeader, Fault>, Error> {
         let beginning = records.beginning(header::len_of(FIELDS))?;
         if beginning.len() < header::len_of(FIELDS) {
             return Ok(Err(Fault::Unreadable));
         }
         let mut block = [0; BLOCK];
-        match header::decode_beginning(MAGIC_WAL, beginning, &mut block) {
-            Err(Fault::Version { .. }) => Ok(SegmentHeader::decode(records.header_block()?)),
+        match header::decode_beginning(MAGIC_WAL, beginning, &mut block, planted) {
+            Err(Fault::Version { .. }) => Ok(SegmentHeader::decode_as(records.header_block()?, planted)),
             decoded => Ok(decoded.map(SegmentHeader::from_fields)),
         }
     }

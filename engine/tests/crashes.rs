@@ -187,11 +187,12 @@ fn no_crash_loses_what_was_acknowledged_or_brings_back_what_was_not() {
     }
 }
 
-/// Mistakes that these histories cannot show. The first two need rot, or tearing within a sector, on a disk that
+/// Mistakes that these histories cannot show. The first three need rot, or tearing within a sector, on a disk that
 /// only forgets; the last two need writes that wait for each other.
-const NOT_HERE: [&str; 4] = [
+const NOT_HERE: [&str; 5] = [
     "manifest-fallback",
     "snapshot-crc-unchecked",
+    "header-crc-unchecked",
     "group-acknowledged-early",
     "follower-acknowledged-early",
 ];

@@ -1,7 +1,7 @@
 //! Fuzzes for each planted bug in turn and prints the table of `docs/FUZZING.md`:
 //!
 //! ```sh
-//! cargo run --release -p unplug-scenarios --example fuzz-table [SEEDS]
+//! cargo run --release -p unplug-scenarios --example fuzz-table [SEEDS] [BUG]...
 //! ```
 //!
 //! A row: how long it took from the start to the first finding, which case that was (medians over seeds from 1
@@ -90,11 +90,16 @@ fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> Option<T> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let seeds: u64 = std::env::args().nth(1).map_or(Ok(3), |text| text.parse())?;
+    let mut args = std::env::args().skip(1);
+    let seeds: u64 = args.next().map_or(Ok(3), |text| text.parse())?;
+    let only: Vec<String> = args.collect();
+    if let Some(unknown) = only.iter().find(|name| BUGS.iter().all(|bug| bug.id != **name)) {
+        return Err(format!("no planted bug `{unknown}`").into());
+    }
     println!("| bug | found | seconds | case | operations | needs |");
     println!("|---|---:|---:|---:|---:|---|");
     let mut all = Vec::new();
-    for bug in BUGS {
+    for bug in BUGS.iter().filter(|bug| only.is_empty() || only.iter().any(|name| name == bug.id)) {
         let mut found: Vec<Found> = Vec::new();
         for seed in 1..=seeds {
             found.extend(fuzz(bug.id, seed)?);

@@ -407,7 +407,7 @@ fn rest<S: Source>(
 
 fn manifest<S: Source + Copy>(source: S, scratch: &mut Scratch, walk: &mut Walk<'_>) -> Result<(), Ended> {
     let block = Records::new(source, scratch).header_block()?.to_vec();
-    match Manifest::read(source, None, scratch) {
+    match Manifest::read(source, None, Planted::None, scratch) {
         Ok(manifest) => {
             let number = header::decode(MAGIC_MANIFEST, &block).map_or(0, |fields| fields.get(1));
             let mut fields = vec![

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::fragment::BLOCK;
 use crate::manifest::Manifest;
 use crate::names::{Form, Kind, Name};
+use crate::planted::Planted;
 use crate::reader::Scratch;
 use crate::snapshot::SnapshotHeader;
 use crate::wal::SegmentHeader;
@@ -66,7 +67,7 @@ pub fn roles(vfs: Arc<dyn Vfs>, path: &Path) -> Result<BTreeMap<String, Role>, E
         None => None,
         Some(number) => {
             let file = dir.open(Name::manifest(number))?;
-            match Manifest::read(&file, Some(number), &mut Scratch::default()) {
+            match Manifest::read(&file, Some(number), Planted::None, &mut Scratch::default()) {
                 Ok(manifest) => Some(manifest),
                 Err(Unreadable::Damage(_)) => None,
                 Err(Unreadable::Error(error)) => return Err(error),

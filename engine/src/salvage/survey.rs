@@ -12,6 +12,7 @@ use crate::error::{Error, Reason};
 use crate::inspect::{self, Content, Format, Item, ItemOp, Verdict};
 use crate::manifest::Manifest;
 use crate::names::{Form, Kind, Name};
+use crate::planted::Planted;
 use crate::reader::Scratch;
 
 /// All that the directory offers for one epoch.
@@ -127,7 +128,7 @@ fn newest_manifest(
     };
     let name = Name::manifest(number);
     let file = dir.open(name)?;
-    let damage = match Manifest::read(&file, Some(number), &mut Scratch::default()) {
+    let damage = match Manifest::read(&file, Some(number), Planted::None, &mut Scratch::default()) {
         Ok(manifest) => return Ok(Some((name, manifest))),
         Err(Unreadable::Damage(damage)) if damage.version.is_none() => damage,
         Err(other) => return Err(other.into_error(file.path())),

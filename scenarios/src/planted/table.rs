@@ -193,6 +193,19 @@ pub const BUGS: &[PlantedBug] = &[
             "A damaged value is served.",
         )
     },
+    PlantedBug {
+        models: &["paranoid"],
+        impossible: &[Impossible {
+            models: &["posix", "ext4", "xfs", "btrfs"],
+            why: "a header block is one sector, which reaches the disk whole; rot can damage it, which the \
+                  scenario `rot-in-header-believed` shows",
+        }],
+        ..bug(
+            "header-crc-unchecked",
+            "The header blocks of all files are believed without their checksum.",
+            "A torn header of a segment stops the store from opening; a damaged manifest's numbers are served.",
+        )
+    },
     bug(
         "interval-acknowledged-early",
         "With syncs at intervals, writes count as durable as soon as they are written.",
