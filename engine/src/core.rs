@@ -144,6 +144,7 @@ impl Core {
         }
     }
 
+    /// All but what the state occupies in memory, which takes longer to find out.
     pub(crate) fn stats(&self, memory: &Memory) -> Stats {
         let mut stats = self.recorder.stats();
         stats.entries = memory.len() as u64;

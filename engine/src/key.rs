@@ -18,6 +18,13 @@ enum Repr {
     Shared(Arc<[u8]>),
 }
 
+impl Key {
+    /// The bytes that a key of this length points to.
+    pub(crate) fn allocated_bytes(len: usize) -> u64 {
+        if len <= INLINE_MAX { 0 } else { crate::tree::allocated_bytes(len) }
+    }
+}
+
 impl From<&[u8]> for Key {
     fn from(bytes: &[u8]) -> Key {
         let mut inline = [0; INLINE_MAX];

@@ -3,7 +3,7 @@
 use std::ops::{Bound, RangeBounds};
 
 use crate::record::{Op, Ops};
-use crate::tree::{Cursor, Tree};
+use crate::tree::{Cursor, Tree, allocated_bytes};
 
 pub(crate) use crate::key::Key;
 pub(crate) use crate::tree::{Bytes, Entry};
@@ -13,13 +13,21 @@ pub(crate) struct Memory {
     tree: Tree,
     /// Of all keys and values.
     bytes: u64,
+    /// What keys and values occupy outside the nodes of the tree.
+    allocated: u64,
+}
+
+/// What a value, and a key that is not kept in its node, occupy.
+fn allocated_by(key_len: usize, value_len: usize) -> u64 {
+    Key::allocated_bytes(key_len) + allocated_bytes(value_len)
 }
 
 impl Memory {
     /// A state from entries in strictly ascending order.
     pub(crate) fn from_sorted(entries: Vec<Entry>) -> Memory {
         let bytes = entries.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
-        Memory { tree: Tree::from_sorted(entries), bytes }
+        let allocated = entries.iter().map(|(key, value)| allocated_by(key.len(), value.len())).sum();
+        Memory { tree: Tree::from_sorted(entries), bytes, allocated }
     }
 
     /// Applies operations read from a log.
@@ -41,17 +49,25 @@ impl Memory {
     }
 
     pub(crate) fn put(&mut self, key: impl AsRef<[u8]> + Into<Key>, value: Bytes) {
-        let key_len = key.as_ref().len() as u64;
+        let key_len = key.as_ref().len();
         self.bytes += value.len() as u64;
+        self.allocated += allocated_bytes(value.len());
         match self.tree.put(key, value) {
-            Some(old) => self.bytes -= old.len() as u64,
-            None => self.bytes += key_len,
+            Some(old) => {
+                self.bytes -= old.len() as u64;
+                self.allocated -= allocated_bytes(old.len());
+            }
+            None => {
+                self.bytes += key_len as u64;
+                self.allocated += Key::allocated_bytes(key_len);
+            }
         }
     }
 
     pub(crate) fn remove(&mut self, key: &[u8]) {
         if let Some((key, value)) = self.tree.remove(key) {
             self.bytes -= (key.len() + value.len()) as u64;
+            self.allocated -= allocated_by(key.len(), value.len());
         }
     }
 
@@ -65,6 +81,11 @@ impl Memory {
 
     pub(crate) fn len(&self) -> usize {
         self.tree.len()
+    }
+
+    /// About what the state occupies in memory, in bytes; takes time in proportion to its nodes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.tree.node_bytes() + self.allocated
     }
 
     /// The bytes of all keys and values.

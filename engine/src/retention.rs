@@ -36,6 +36,11 @@ impl Core {
         self.live.retained.iter().map(path).collect()
     }
 
+    /// Whether the log, but for retained segments, holds no write before this one.
+    pub(crate) fn is_log_clean_before(&self, sequence: u64) -> bool {
+        self.live.first_sequence >= sequence.min(self.live.next_sequence)
+    }
+
     /// Removes those with nothing but writes before this one; returns whether there were any.
     pub(crate) fn drop_retained_before(&mut self, sequence: u64) -> Result<bool, Error> {
         let mut scratch = Scratch::default();

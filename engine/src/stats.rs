@@ -55,6 +55,9 @@ pub struct Stats {
     pub entries: u64,
     /// Bytes of all keys and values.
     pub data_bytes: u64,
+    /// About what they occupy in memory, with the tree that holds them, in bytes. Views and a compaction at
+    /// work add to it what has changed since they began.
+    pub memory_bytes: u64,
     /// Records in the log: a batch is one.
     pub writes: u64,
     /// Puts and deletes in them.
@@ -108,6 +111,7 @@ impl Stats {
         };
         metric("entries", "gauge", "Keys in the store.", self.entries);
         metric("data_bytes", "gauge", "Bytes of all keys and values.", self.data_bytes);
+        metric("memory_bytes", "gauge", "Bytes that they occupy in memory, about.", self.memory_bytes);
         metric("writes_total", "counter", "Records written to the log.", self.writes);
         metric("operations_total", "counter", "Puts and deletes in the log's records.", self.operations);
         metric("written_bytes_total", "counter", "Bytes of the log's records.", self.written_bytes);
@@ -143,7 +147,7 @@ impl Stats {
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} entries, {} bytes", self.entries, self.data_bytes)?;
+        writeln!(f, "{} entries, {} bytes, {} in memory", self.entries, self.data_bytes, self.memory_bytes)?;
         write!(f, "{} writes of {} operations, {} bytes", self.writes, self.operations, self.written_bytes)?;
         match self.writes_per_second() {
             Some(rate) => writeln!(f, ", {rate:.0}/s")?,

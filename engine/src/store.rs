@@ -146,7 +146,7 @@ impl Store {
     /// but such writes is left, retained ones included; returns whether there was anything to do.
     pub fn clean_log_before(&mut self, sequence: u64) -> Result<bool, Error> {
         self.core.check_writable()?;
-        let covered = self.core.live.first_sequence >= sequence.min(self.core.live.next_sequence);
+        let covered = self.core.is_log_clean_before(sequence);
         if !covered {
             self.compact()?;
         }
@@ -161,7 +161,7 @@ impl Store {
 
     /// What the store has done since it was opened.
     pub fn stats(&self) -> Stats {
-        self.core.stats(&self.memory)
+        Stats { memory_bytes: self.memory.memory_bytes(), ..self.core.stats(&self.memory) }
     }
 
     /// The number of the last write; each write and each batch has the next one.

@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{MemFs, Rng, State, db, open, small, state_of};
-use unplug_engine::{CompactionPhase, Options, RecoveryPolicy, Store, inspect};
+use unplug_engine::{CompactionPhase, Options, RecoveryPolicy, Shared, Store, inspect};
 use unplug_vfs::{OsFs, Vfs};
 
 fn chained(max: u32) -> Options {
@@ -207,6 +207,34 @@ fn the_log_before_a_sequence_number_is_cleaned_up() {
     assert_eq!(logs(&fs), 1);
     assert!(!store.clean_log_before(31).unwrap(), "there is nothing left before it");
     assert_eq!(store.len(), 30);
+}
+
+#[test]
+fn the_log_is_cleaned_up_while_threads_write() {
+    let fs = MemFs::new();
+    let options = Options { retain_segments: 100, segment_size: 1024, ..small() };
+    let store = Shared::open(fs.clone(), db(), options).unwrap();
+    let writer = |thread: u8| {
+        let store = &store;
+        move || (0..30u8).for_each(|i| store.put(&[thread, i], &[i; 300]).unwrap())
+    };
+    std::thread::scope(|threads| {
+        (0..3).for_each(|thread| drop(threads.spawn(writer(thread))));
+        for sequence in [10, 20, 40] {
+            while store.last_sequence() < sequence {
+                std::thread::yield_now();
+            }
+            store.clean_log_before(sequence).unwrap();
+        }
+    });
+    assert!(store.clean_log_before(91).unwrap());
+    assert!(!store.clean_log_before(91).unwrap(), "there is nothing left before it");
+    assert_eq!(fs.image(db()).keys().filter(|name| name.starts_with("wal-")).count(), 1);
+    let stats = store.stats();
+    assert_eq!((store.len(), stats.entries), (90, 90));
+    assert!(stats.memory_bytes > stats.data_bytes, "{stats}");
+    store.close().unwrap();
+    assert_eq!(open(&fs, small()).len(), 90);
 }
 
 #[test]

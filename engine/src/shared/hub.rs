@@ -102,8 +102,10 @@ impl<M: Monitor<Inner>> Hub<M> {
 
     pub(super) fn stats(&self) -> Stats {
         let inner = self.inner.lock();
-        let memory = self.memory();
-        inner.core.stats(&memory)
+        let memory = self.memory().clone();
+        let stats = inner.core.stats(&memory);
+        drop(inner);
+        Stats { memory_bytes: memory.memory_bytes(), ..stats }
     }
 
     pub(super) fn progress(&self) -> Option<Progress> {
@@ -260,6 +262,19 @@ impl<M: Monitor<Inner>> Hub<M> {
             Some(e) => Err(e.again()),
             None => Ok(()),
         }
+    }
+
+    /// Compacts if the log holds a write before this one, and removes the retained segments that hold nothing else.
+    pub(super) fn clean_log_before(&self, sequence: u64) -> Result<bool, Error> {
+        let inner = self.inner.lock();
+        inner.core.check_writable_now()?;
+        let covered = inner.core.is_log_clean_before(sequence);
+        drop(inner);
+        if !covered {
+            self.compact()?;
+        }
+        let dropped = self.inner.lock().core.drop_retained_before(sequence)?;
+        Ok(dropped || !covered)
     }
 
     pub(super) fn stop(&self) {

@@ -111,6 +111,13 @@ impl Shared {
         self.hub.compact()
     }
 
+    /// Makes a snapshot hold all writes before this one, unless one does, so that no log segment with nothing
+    /// but such writes is left, retained ones included; returns whether there was anything to do. Others go on
+    /// meanwhile; writers wait only while files are removed.
+    pub fn clean_log_before(&self, sequence: u64) -> Result<bool, Error> {
+        self.hub.clean_log_before(sequence)
+    }
+
     /// How far the compaction at work has come; None without one.
     pub fn compaction(&self) -> Option<Progress> {
         self.hub.progress()

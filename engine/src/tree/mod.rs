@@ -46,6 +46,12 @@ pub(crate) struct Tree {
     root: Arc<Node>,
 }
 
+/// What a shared allocation of `len` bytes occupies: two counters before them, and rounded up with a word of the
+/// allocator's own to the 16 bytes that allocators commonly align to.
+pub(crate) fn allocated_bytes(len: usize) -> u64 {
+    (len + 2 * size_of::<usize>() + size_of::<usize>()).next_multiple_of(16) as u64
+}
+
 impl Default for Node {
     fn default() -> Node {
         Node::Leaf(Vec::new())
@@ -201,6 +207,23 @@ impl Tree {
 
     pub(crate) fn len(&self) -> usize {
         self.root.count()
+    }
+
+    /// The bytes that the nodes occupy, those shared with other trees included; what entries point to is not.
+    pub(crate) fn node_bytes(&self) -> u64 {
+        let mut bytes = 0;
+        let mut todo = vec![&*self.root];
+        while let Some(node) = todo.pop() {
+            bytes += allocated_bytes(size_of::<Node>());
+            bytes += match node {
+                Node::Leaf(entries) => allocated_bytes(entries.capacity() * size_of::<Entry>()),
+                Node::Inner(children) => {
+                    todo.extend(children.iter().map(|child| &*child.node));
+                    allocated_bytes(children.capacity() * size_of::<Child>())
+                }
+            };
+        }
+        bytes
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Bytes> {
