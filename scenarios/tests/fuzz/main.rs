@@ -8,3 +8,4 @@ mod campaign;
 mod command;
 mod random;
 mod regressions;
+mod terminal;
