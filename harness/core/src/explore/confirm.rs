@@ -7,7 +7,8 @@ use std::sync::Arc;
 use unplug_vfs::Vfs;
 
 use super::Step;
-use super::crash_point::{Found, aftermath_of, existed, unreported};
+use super::crash_point::{Found, aftermath_of};
+use super::judge::{existed, unreported};
 use super::process::{self, End};
 use crate::disk::{Bounds, CellId, CellKey, Narrowing, Recording, Value, World};
 use crate::fault::FaultyVfs;

@@ -5,7 +5,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::crash_point::{Crashed, Explorer, Found, Walk, end_failure, refused, worth_crashing};
+use super::crash_point::{Crashed, Explorer, Found, Walk, worth_crashing};
+use super::judge::{end_failure, refused};
 use super::pool::Prepared;
 use super::process::{self, End};
 use super::token::CrashEvidence;

@@ -3,6 +3,7 @@
 mod confirm;
 mod crash_point;
 mod finding;
+mod judge;
 mod kill;
 mod nested;
 mod outcomes;

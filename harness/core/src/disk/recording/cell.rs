@@ -13,7 +13,7 @@ pub enum CellKey {
     Data {
         /// The file.
         inode: Inode,
-        /// Its number within the file: byte offset divided by [`Recording::unit`].
+        /// Its number within the file: byte offset divided by [`Recording::unit`](super::Recording::unit).
         unit: u64,
     },
     /// A file's size.
@@ -33,7 +33,7 @@ pub enum CellKey {
 /// The content of a cell's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// Content: see [`Recording::patch`].
+    /// Content: see [`Recording::patch`](super::Recording::patch).
     Data(PatchId),
     /// What shows where the file system gave space to the file and nobody has written: noise, or what a
     /// removed file held.
