@@ -57,6 +57,11 @@ impl Out {
     }
 }
 
+/// A number of things.
+pub(crate) fn count(n: u64, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+}
+
 /// Where a report goes. Opened before the work begins, so that a wrong path costs no waiting.
 pub(crate) struct ReportFile {
     path: PathBuf,

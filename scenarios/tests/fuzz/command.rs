@@ -94,6 +94,70 @@ fn an_interrupted_campaign_tells_what_it_has_and_goes_on_later() {
 }
 
 #[test]
+fn a_killed_campaign_goes_on_from_what_it_wrote_last() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (corpus, whole) = (tmp.path().join("corpus"), tmp.path().join("whole"));
+    let mut child = fuzz(&["--corpus", as_str(&corpus)]).stdout(Stdio::null()).spawn().unwrap();
+    while !corpus.join("state.json").exists() {
+        assert_eq!(child.try_wait().unwrap(), None, "it runs until it is stopped");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let text = expect(0, &["--corpus", as_str(&corpus), "--cases", "1"]);
+    let done: u64 = text.split("going on after ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(done >= 20, "{text}");
+    let cases = (done + 5).to_string();
+    for dir in [&corpus, &whole] {
+        expect(0, &["--corpus", as_str(dir), "--cases", &cases]);
+    }
+    let state = |dir: &Path| fs::read_to_string(dir.join("state.json")).unwrap();
+    assert_eq!(state(&corpus), state(&whole));
+}
+
+#[test]
+fn quiet_leaves_the_verdict() {
+    let text = expect(0, &["-q", "--bug", "acknowledged-before-sync", "--cases", "40"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "seed 1"), "{text}");
+    assert!(lines[1].starts_with("violation 1: 1 case, acknowledged before write "), "{text}");
+    assert!(lines[2].starts_with("caught acknowledged-before-sync in "), "{text}");
+}
+
+#[test]
+fn where_no_sync_helps_it_says_so() {
+    let text = expect(0, &["--bug", "batch-applied-early", "--cases", "40"]);
+    assert!(text.contains("\nadvice: no single further sync was found that removes it\n"), "{text}");
+}
+
+#[test]
+fn an_audit_has_two_lines_for_each_line_of_source() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_unplug"));
+    let output = command.args(["audit", "unsynced-4"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let mut lines: Vec<&str> = text.lines().collect();
+    let sum = lines.pop().unwrap();
+    let judged = |verdict: &str| lines.iter().filter(|line| line.starts_with(verdict)).count();
+    let (needed, redundant) = (judged("load-bearing "), judged("redundant "));
+    assert_eq!(2 * (needed + redundant), lines.len(), "{text}");
+    assert_eq!(
+        sum,
+        format!(
+            "{} source lines under posix, 1 workload: {needed} load-bearing, {redundant} redundant, 0 unknown",
+            needed + redundant
+        )
+    );
+    assert!(
+        lines.iter().skip(1).step_by(2).all(|line| line.starts_with("             without it, ")),
+        "{text}"
+    );
+    assert!(lines.iter().any(|line| line.ends_with(", 1 call")), "{text}");
+    assert!(lines.iter().any(|line| line.ends_with(", after crashes only")), "{text}");
+}
+
+#[test]
 fn wrong_input_gets_one_line() {
     let tmp = tempfile::tempdir().unwrap();
     fs::write(tmp.path().join("state.json"), "{}").unwrap();

@@ -12,7 +12,7 @@ use unplug::workload::scenario::Scenario;
 use crate::args::{CommonFlags, at_least_one};
 use crate::error::CliError;
 use crate::exit;
-use crate::output::{Out, ReportFile, is_stdout};
+use crate::output::{Out, ReportFile, count, is_stdout};
 use crate::registry::Registry;
 use crate::run::settings;
 use crate::select::{Models, Selected, select};
@@ -86,7 +86,10 @@ impl Row {
 
     /// For people: a line, and what it is for below it.
     fn lines(&self) -> [String; 2] {
-        let calls = if self.calls == 1 { "1 call".to_string() } else { format!("{} calls", self.calls) };
+        let calls = match self.calls {
+            0 => "after crashes only".to_string(),
+            n => count(n, "call"),
+        };
         let head = format!("{:<12} {} at {}, {calls}", self.verdict, self.call, self.source);
         let why = match (&self.scenario, &self.check, &self.order) {
             (Some(scenario), Some(check), Some(order)) => {
@@ -95,7 +98,8 @@ impl Row {
             (Some(scenario), Some(check), None) => format!("without it, {check} in {scenario}"),
             _ => match (self.workloads, self.crash_points) {
                 (Some(workloads), Some(points)) => {
-                    format!("without it, all holds: {workloads} workloads, {points} crash points exhausted")
+                    let (workloads, points) = (count(workloads, "workload"), count(points, "crash point"));
+                    format!("without it, all holds: {workloads}, {points} exhausted")
                 }
                 _ => "without it, nothing was found, but not all was explored".to_string(),
             },
@@ -146,15 +150,15 @@ pub(crate) fn audit(registry: &Registry, flags: &AuditFlags, common: &CommonFlag
     let audited = advise::audit(&jobs, &wanted, &mut tell).map_err(|e| CliError::usage(e.message))?;
     failed?;
     let rows: Vec<Row> = audited.iter().map(Row::new).collect();
-    let count = |verdict: &str| rows.iter().filter(|row| row.verdict == verdict).count();
+    let judged = |verdict: &str| rows.iter().filter(|row| row.verdict == verdict).count();
     out.line(format!(
-        "{} source lines under {}, {} workloads: {} load-bearing, {} redundant, {} unknown",
-        rows.len(),
+        "{} under {}, {}: {} load-bearing, {} redundant, {} unknown",
+        count(rows.len() as u64, "source line"),
         flags.model,
-        jobs.len(),
-        count("load-bearing"),
-        count("redundant"),
-        count("unknown")
+        count(jobs.len() as u64, "workload"),
+        judged("load-bearing"),
+        judged("redundant"),
+        judged("unknown")
     ))?;
     out.finish()?;
     if let Some(file) = json {
@@ -162,7 +166,7 @@ pub(crate) fn audit(registry: &Registry, flags: &AuditFlags, common: &CommonFlag
         let text = text.map_err(|e| CliError::internal(format!("the report does not print: {e}")))?;
         file.write(&(text + "\n"))?;
     }
-    Ok(if count("unknown") > 0 { exit::INCOMPLETE } else { exit::OK })
+    Ok(if judged("unknown") > 0 { exit::INCOMPLETE } else { exit::OK })
 }
 
 fn holds(item: &Selected) -> bool {

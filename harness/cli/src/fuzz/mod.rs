@@ -18,7 +18,7 @@ use unplug::workload::Options;
 use crate::args::{CommonFlags, at_least_one, duration, seed};
 use crate::error::CliError;
 use crate::exit;
-use crate::output::Out;
+use crate::output::{Out, count};
 use crate::registry::{Registry, SubjectEntry};
 use crate::run::story;
 use crate::select::{model, planted};
@@ -105,6 +105,12 @@ fn target<'a>(registry: &'a Registry, flags: &'a FuzzFlags) -> Result<Target<'a>
     }
 }
 
+/// After so many cases the state is written, if it is kept at all.
+const CASES_UNKEPT_MAX: u64 = 20;
+
+/// Said where none was found.
+const NO_ADVICE: &str = "no single further sync was found that removes it";
+
 /// Runs the command; returns the exit code.
 pub(crate) fn fuzz(
     registry: &Registry,
@@ -153,14 +159,24 @@ pub(crate) fn fuzz(
     let line = Line::new(common.quiet, &before);
     // Told when they are found, not at the end of the night.
     let mut told = 0;
+    let mut kept = before.cases;
     loop {
         let over = campaign.step(&line);
         while let Some(finding) = campaign.findings.get(told) {
             told += 1;
+            if common.quiet && target.bug.is_some() {
+                continue;
+            }
             line.suspend(|| tell(&mut out, finding, told, &target, flags, &build, program))?;
         }
         if over {
             break;
+        }
+        // What ends the program without asking costs a few cases, not the night.
+        if let Some(dir) = flags.corpus.as_ref().filter(|_| campaign.totals.cases - kept >= CASES_UNKEPT_MAX)
+        {
+            State::write(dir, target.entry.name, target.bug, seed, &campaign)?;
+            kept = campaign.totals.cases;
         }
     }
     line.finish();
@@ -176,6 +192,7 @@ pub(crate) fn fuzz(
         &before,
         started.elapsed(),
         &target,
+        common.quiet,
         settings.cancel.load(std::sync::atomic::Ordering::Relaxed),
     )?;
     out.finish()?;
@@ -223,7 +240,9 @@ fn tell(
         .and_then(|explored| explored.violations.into_iter().next());
     let violation = again.unwrap_or_else(|| finding.shrunk.violation.clone());
     let advice = finding.advice.as_ref().map(ToString::to_string);
-    let violation = Violation { advice, ..violation };
+    // Where calls fail, no advice is looked for.
+    let none = || finding.shrunk.case.faults.is_empty().then(|| NO_ADVICE.to_string());
+    let violation = Violation { advice: advice.or_else(none), ..violation };
 
     out.line("")?;
     for line in story(&violation, &format!("violation {number}, in case {}", finding.first_case)) {
@@ -240,7 +259,7 @@ fn tell(
     for line in &case.lines {
         out.line(format!("  {line}"))?;
     }
-    out.line(format!("violated under: {}", finding.shrunk.models.join(", ")))?;
+    out.line(format!("it goes wrong under: {}", finding.shrunk.models.join(", ")))?;
     let expected = if target.bug.is_some() { Verdict::Violated } else { Verdict::Held };
     let mut models: Vec<_> = finding.shrunk.models.iter().map(|model| (model.clone(), expected)).collect();
     // As a scenario file has them.
@@ -273,6 +292,7 @@ fn summary(
     before: &unplug::fuzz::Totals,
     time: Duration,
     target: &Target<'_>,
+    quiet: bool,
     interrupted: bool,
 ) -> Result<(), CliError> {
     let totals = &campaign.totals;
@@ -299,6 +319,9 @@ fn summary(
         count(totals.crash_points, "crash point"),
         totals.exhausted
     ))?;
+    if quiet {
+        return Ok(());
+    }
     out.line(format!(
         "2^{:.0} states, {}, corpus of {}",
         totals.states.max(1.0).log2(),
@@ -307,10 +330,6 @@ fn summary(
     ))?;
     let rate = recoveries as f64 / seconds.max(1e-6);
     out.line(format!("{recoveries} recoveries in {seconds:.1} s, {rate:.0} recoveries/s"))
-}
-
-fn count(n: u64, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 #[cfg(test)]
