@@ -112,11 +112,17 @@ impl<S: Subject> Explorer<'_, S> {
             }
         };
         let mut first = 0;
+        // Once recovery has read all, what it decided is the same at each barrier.
+        let mut before: Option<(usize, Vec<Narrowing>)> = None;
         for barrier in worth_crashing(&finished.barriers, &group.persisted) {
             let at = barrier.at;
             let is_known = self.behind_faults && finished.faults.first_at().is_none_or(|first| at < first);
             if barrier.asked >= fixed && !is_known {
-                let bounds = settled(&finished.decided[..barrier.decided]);
+                let bounds = match before.take() {
+                    Some((decided, bounds)) if decided == barrier.decided => bounds,
+                    _ => settled(&finished.decided[..barrier.decided]),
+                };
+                before = Some((barrier.decided, bounds.clone()));
                 put_off.decisions += 2 * bounds.len();
                 let member = Member { choices: answers(&path[..barrier.asked]), bounds: bounds.clone() };
                 let place = match group.crashes.iter().position(|crash| crash.at == at) {
@@ -211,8 +217,14 @@ impl Crash {
 /// The last bounds of each cell, sorted by cell.
 fn settled(decided: &[Narrowing]) -> Vec<Narrowing> {
     let mut bounds = decided.to_vec();
-    bounds.reverse();
+    // Stable: of one cell, the last decision stays last. What was read in order needs no sorting.
     bounds.sort_by_key(|n| (n.layer, n.cell));
-    bounds.dedup_by_key(|n| (n.layer, n.cell));
+    bounds.dedup_by(|later, kept| {
+        let same = (later.layer, later.cell) == (kept.layer, kept.cell);
+        if same {
+            *kept = *later;
+        }
+        same
+    });
     bounds
 }
