@@ -9,6 +9,7 @@
 
 mod args;
 mod audit;
+mod bar;
 mod error;
 pub mod exit;
 mod fuzz;

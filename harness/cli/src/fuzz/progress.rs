@@ -1,9 +1,8 @@
 //! Progress of a campaign, on a terminal only.
 
-use std::io::IsTerminal;
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use unplug::fuzz::{FuzzProgress, Totals};
 
 /// One line on stderr.
@@ -16,9 +15,7 @@ pub(super) struct Line {
 impl Line {
     /// A line; hidden if nobody would see it.
     pub fn new(quiet: bool, before: &Totals) -> Line {
-        let visible = !quiet && std::io::stderr().is_terminal();
-        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
+        let bar = ProgressBar::with_draw_target(None, crate::bar::target(quiet));
         if let Ok(style) = ProgressStyle::with_template("{elapsed} {wide_msg}") {
             bar.set_style(style);
         }

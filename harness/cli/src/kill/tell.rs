@@ -1,10 +1,9 @@
 //! Progress, the summary, the JSON report.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::args::KillFlags;
@@ -21,9 +20,7 @@ pub(super) struct Bar(ProgressBar);
 
 impl Bar {
     pub(super) fn new(budget: Duration, quiet: bool) -> Bar {
-        let visible = !quiet && std::io::stderr().is_terminal();
-        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
+        let bar = ProgressBar::with_draw_target(None, crate::bar::target(quiet));
         if let Ok(style) = ProgressStyle::with_template("{elapsed} of {prefix}  {msg}") {
             bar.set_style(style);
         }

@@ -1,10 +1,9 @@
 //! A progress bar on stderr, if it is a terminal.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use unplug::explore::Progress;
 
 /// The bar: crash points of the current scenario, with the number of scenarios done before it.
@@ -23,9 +22,7 @@ struct Counts {
 impl Bar {
     /// A bar for so many scenarios; hidden if nobody would see it.
     pub fn new(scenarios: usize, quiet: bool) -> Bar {
-        let visible = !quiet && std::io::stderr().is_terminal();
-        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(0), target);
+        let bar = ProgressBar::with_draw_target(Some(0), crate::bar::target(quiet));
         if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg}") {
             bar.set_style(style);
         }
