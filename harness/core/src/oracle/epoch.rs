@@ -1,7 +1,7 @@
 //! Old epoch or new: the recovered state is the one after operation `i` for one `i` between the last
 //! operation that was acknowledged as durable and the last one issued.
 
-use super::{Failure, History};
+use super::{Failure, History, Window};
 use crate::subject::Subject;
 use crate::trace::Pos;
 
@@ -12,10 +12,12 @@ pub fn check_existed<S: Subject>(
     state: &S::State,
     at: Pos,
 ) -> Result<(), (Pos, Failure)> {
-    let issued = history.windows(at, at).iter().map(|window| window.issued).max().unwrap_or(0);
-    if (0..=issued).rev().any(|i| history.allows(subject, i, state)) {
+    let windows = history.windows(at, at);
+    // However old; and what is refused later may show while it is under way.
+    if windows.iter().any(|window| history.permits(subject, &Window { durable: 0, ..*window }, state)) {
         return Ok(());
     }
+    let issued = windows.iter().map(|window| window.issued).max().unwrap_or(0);
     let mut failure = explain(subject, history, state, 0, issued);
     failure.summary = format!("the disk lies, and the store believes it: {}", failure.summary);
     Err((at, failure))
