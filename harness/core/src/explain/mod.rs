@@ -39,6 +39,7 @@ pub fn tell(
     let mut bounds = world.final_bounds(decided);
     let mut told = Told { lines: Vec::new(), source: Vec::new(), order: None, signature: check.to_string() };
     let mut pair = None;
+    let mut all_there = true;
     let mut paths = Paths::default();
     if let (Some(killed), Some(layer)) = (killed_at, world.layers.first()) {
         let trace = &layer.recording.trace;
@@ -62,6 +63,7 @@ pub fn tell(
         for Update { fate, what, source, .. } in undone[hidden..].iter().copied() {
             told.lines.push(format!("  {:<9} {what:<width$}  {source}", fate.word()));
         }
+        all_there &= undone.iter().all(|u| u.fate == Fate::Persisted);
         for update in &undone {
             if matches!(update.fate, Fate::Lost | Fate::Torn) && !told.source.contains(&update.source) {
                 told.source.push(update.source.clone());
@@ -82,6 +84,8 @@ pub fn tell(
         told.lines.push(format!("missing order: {sentence}"));
         told.order = Some(sentence);
         told.signature = format!("{check}: {signature}");
+    } else if all_there {
+        told.lines.push("nothing was lost: all that was written before the crash is on the disk".to_string());
     }
     told
 }
