@@ -62,6 +62,15 @@ pub(crate) fn count(n: u64, thing: &str) -> String {
     if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
 }
 
+/// A path as a shell takes it.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(&b);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.to_string();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// Where a report goes. Opened before the work begins, so that a wrong path costs no waiting.
 pub(crate) struct ReportFile {
     path: PathBuf,

@@ -53,13 +53,14 @@ fn a_planted_bug_is_told_with_its_story_and_the_sync_that_is_missing() {
 #[test]
 fn what_is_found_is_saved_and_shown_again_by_the_command_that_is_told() {
     let tmp = tempfile::tempdir().unwrap();
-    let save = tmp.path().join("found");
+    let save = tmp.path().join("what was found");
     let text = expect(0, &["--bug", "acknowledged-before-sync", "--cases", "40", "--save", as_str(&save)]);
     let file = fs::read_dir(&save).unwrap().next().unwrap().unwrap().path();
     let again = text.lines().find_map(|line| line.strip_prefix("show it again: ")).unwrap();
-    assert!(again.starts_with("unplug repro u1-") && again.ends_with(as_str(&file)), "{again}");
-    let mut repro = Command::new(env!("CARGO_BIN_EXE_unplug"));
-    let output = repro.args(again.split(' ').skip(1)).output().unwrap();
+    // As it would be pasted.
+    let again = again.strip_prefix("unplug repro u1-").unwrap();
+    let line = format!("'{}' repro u1-{again}", env!("CARGO_BIN_EXE_unplug"));
+    let output = Command::new("sh").args(["-c", &line]).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(100), "{stdout}");
     let run = Command::new(env!("CARGO_BIN_EXE_unplug")).args(["run", as_str(&file)]).output().unwrap();

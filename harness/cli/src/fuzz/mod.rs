@@ -18,7 +18,7 @@ use unplug::workload::Options;
 use crate::args::{CommonFlags, at_least_one, duration, seed};
 use crate::error::CliError;
 use crate::exit;
-use crate::output::{Out, count};
+use crate::output::{Out, count, shell_word};
 use crate::registry::{Registry, SubjectEntry};
 use crate::run::story;
 use crate::select::{model, planted};
@@ -277,8 +277,9 @@ fn tell(
                 std::fs::create_dir_all(dir).map_err(|e| CliError::file("create the directory", dir, &e))?;
             }
             state::write_file(&path, &scenario.to_string())?;
-            let path = path.display();
+            let path = path.display().to_string();
             out.line(format!("saved as {path}"))?;
+            let path = shell_word(&path);
             out.line(format!("show it again: {program} repro {} --scenario {path}", violation.token))?;
         }
         None => out.line("not saved: --save DIR keeps it as a scenario")?,

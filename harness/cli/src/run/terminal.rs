@@ -7,7 +7,7 @@ use unplug::report::{RunReport, ScenarioReport, SweepReport, Verdict, Violation}
 
 use super::Ending;
 use crate::error::CliError;
-use crate::output::Out;
+use crate::output::{Out, shell_word};
 use crate::select::Selected;
 
 const INDENT: &str = "        ";
@@ -237,13 +237,4 @@ pub(crate) fn story(violation: &Violation, which: &str) -> Vec<String> {
         lines.push(format!("advice: {advice}"));
     }
     lines
-}
-
-/// A path as a shell takes it.
-fn shell_word(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(&b);
-    if !text.is_empty() && text.bytes().all(plain) {
-        return text.to_string();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
