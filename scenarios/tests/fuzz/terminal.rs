@@ -1,6 +1,6 @@
 //! The command in a terminal of 60 columns: a line that redraws itself, ^C typed on the keyboard.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -103,15 +104,14 @@ struct Terminal {
 impl Terminal {
     /// None, with a word on why, where there is none to be had.
     fn start(args: &[&str]) -> Option<Terminal> {
-        let (controller, name) = match pair() {
+        let (controller, end) = match pair() {
             Ok(pair) => pair,
             Err(e) => {
                 not_tested(&format!("no pseudo-terminal on this machine: {e}"));
                 return None;
             }
         };
-        let file = OpenOptions::new().read(true).write(true).open(name).unwrap();
-        let stdio = || file.try_clone().unwrap();
+        let stdio = || end.try_clone().unwrap();
         // It becomes the terminal that ^C is typed on: a session of its own, without code that is unsafe.
         let mut command = Command::new("setsid");
         command.args(["-c", env!("CARGO_BIN_EXE_unplug"), "fuzz"]).args(args);
@@ -184,15 +184,16 @@ fn not_tested(why: &str) {
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// Both ends of a new pseudo-terminal: the one that the test has, and the path of the other.
-fn pair() -> rustix::io::Result<(OwnedFd, String)> {
+/// Both ends of a new pseudo-terminal: the test's and the program's.
+fn pair() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     grantpt(&controller)?;
     unlockpt(&controller)?;
     let size = Winsize { ws_row: 24, ws_col: COLUMNS as u16, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&controller, size)?;
-    let name = ptsname(&controller, Vec::new())?.into_string().unwrap();
-    Ok((controller, name))
+    let name = ptsname(&controller, Vec::new())?;
+    let end = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
+    Ok((controller, end))
 }
 
 fn as_str(path: &Path) -> &str {
