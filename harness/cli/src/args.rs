@@ -167,6 +167,9 @@ pub(crate) struct RunFlags {
     /// Crashes in a row, instead of what the scenario says
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
     pub depth: Option<u32>,
+    /// Kill the process too, at every call, and cut the power to its successor, whatever the scenario says
+    #[arg(long, conflicts_with = "sweep")]
+    pub kill: bool,
     /// Take only part I of N of the crash points, I from 1
     #[arg(long, value_name = "I/N", default_value = "1/1", value_parser = shard)]
     pub shard: Shard,

@@ -127,6 +127,7 @@ fn show(
     let model = model_of(token, request.model)?;
     let mut settings = settings(&selected, &model, token.seed, request.jobs);
     settings.depth = token.depth;
+    settings.kills |= token.evidence.killed_at.is_some();
     settings.sweep = Sweep::Off;
     let rules: Result<Vec<Rule>, _> = token.faults.iter().map(|rule| rule.parse()).collect();
     settings.faults = rules.map_err(|e| CliError::usage(format!("the token: {e}")))?;

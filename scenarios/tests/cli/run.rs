@@ -81,6 +81,18 @@ fn a_scenario_given_by_its_name_runs_under_a_model_that_it_does_not_declare() {
 }
 
 #[test]
+fn a_scenario_without_kills_has_them_on_demand() {
+    let points = |args: &[&str]| -> u64 {
+        let ran = expect(0, &[args, &["--json", "-"]].concat());
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        report["scenarios"][0]["crash_points"].as_u64().unwrap()
+    };
+    assert!(points(&["run", "unsynced-4", "--kill"]) > points(&["run", "unsynced-4"]));
+    let ran = expect(2, &["run", "unsynced-4", "--kill", "--sweep"]);
+    assert!(ran.stderr.contains("--sweep"), "{}", ran.stderr);
+}
+
+#[test]
 fn quiet_runs_tell_the_seed_and_the_sum() {
     assert_eq!(expect(0, &["run", "append", "-q", "--seed", "0x10"]).stdout, "seed 16\n1 held\n");
 }

@@ -132,6 +132,7 @@ pub(crate) fn run(
             bar.begin(&item.scenario.name);
             let mut settings = settings(item, model, flags.seed, flags.jobs);
             settings.depth = flags.depth.unwrap_or(settings.depth);
+            settings.kills |= flags.kill;
             settings.deadline = deadline;
             settings.faults.extend(flags.fault.iter().cloned());
             if flags.sweep {
