@@ -277,6 +277,11 @@ impl Core {
         }
         match self.mend_log() {
             Ok(()) => Err(error),
+            // The next write undoes it, once there is space.
+            Err(Error::NoSpace { .. }) => {
+                self.machine.step(Event::SpaceRanOut)?;
+                Err(error)
+            }
             Err(_) => Err(self.poison(error)),
         }
     }

@@ -15,7 +15,6 @@ use crate::core::{Core, Live};
 use crate::damage::Damage;
 use crate::dir::{Dir, Listing};
 use crate::error::{Error, Reason};
-use crate::fragment::BLOCK;
 use crate::manifest::Manifest;
 use crate::memory::Memory;
 use crate::names::{Form, Kind, Name};
@@ -176,10 +175,6 @@ fn restore(
         report.kept = keep_damaged(dir, listing, &live.sealed, proof.cut_short)?;
     }
     let log = match proof.tail {
-        Tail::Keep(segment) => {
-            let file = dir.open_to_write(Name::wal(segment.header.number))?;
-            Log::resume(segment.header, file, BLOCK as u64, &[], planted)
-        }
         Tail::Resume(segment, end, tail) => {
             let file = dir.open_to_write(Name::wal(segment.header.number))?;
             Log::resume(segment.header, file, end, &tail, planted)

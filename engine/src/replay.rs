@@ -70,8 +70,6 @@ pub(crate) struct Proof {
 pub(crate) enum Tail {
     /// In a new segment behind this one.
     New { predecessor: u64 },
-    /// In the last segment, which is empty.
-    Keep(Segment),
     /// In a copy of the last segment's good records.
     Copy(Draft),
     /// In a copy, still to be made, of the good records of a sealed segment up to this offset.
@@ -84,8 +82,6 @@ pub(crate) enum Tail {
 pub(crate) struct Segment {
     pub(crate) header: SegmentHeader,
     pub(crate) file: File,
-    /// The manifest lists it, so its name and header are durable.
-    listed: bool,
 }
 
 /// A segment that must or may be the next one.
@@ -97,12 +93,9 @@ enum Found {
 /// How reading a segment ended.
 struct End {
     offset: u64,
-    /// The file ends there.
-    eof: bool,
     damage: Option<Damage>,
     /// The bytes of the block at `offset` before it, if they were asked for.
     tail: Vec<u8>,
-    records: u64,
 }
 
 /// Finds the newest manifest; None if there is none at all.
@@ -356,12 +349,12 @@ impl<'a> Replay<'a> {
             self.stop(Name::wal(segment.header.number), damage, false);
         }
         self.stop_if_stranded();
-        // Only where the file ends, nothing can lie behind.
-        let empty = end.records == 0 && end.eof && end.offset == BLOCK as u64;
+        // One without records is copied like any other: that its file ends there may be what the cache says,
+        // and the disk may hold a refused record behind.
         self.proof.tail = match draft {
             _ if self.planted == Planted::DeadTailNotCut => Tail::Resume(segment, end.offset, end.tail),
-            Some(draft) if !(empty && segment.listed) => Tail::Copy(draft),
-            _ => Tail::Keep(segment),
+            Some(draft) => Tail::Copy(draft),
+            None => Tail::New { predecessor: segment.header.number },
         };
         Ok(())
     }
@@ -384,7 +377,7 @@ impl<'a> Replay<'a> {
             let header = SegmentHeader::read(&mut Records::new(&file, &mut self.scratch), self.planted)?;
             let expected = |h: &SegmentHeader| h.number == number && epochs.contains(&h.epoch) && follows(h);
             return Ok(Some(match header {
-                Ok(header) if expected(&header) => Found::Good(Segment { header, file, listed: true }),
+                Ok(header) if expected(&header) => Found::Good(Segment { header, file }),
                 Ok(_) => Found::Damaged(number, Fault::Foreign.into()),
                 Err(fault @ Fault::Version { .. }) => return Err(Damage::from(fault).into_error(file.path())),
                 Err(fault) => Found::Damaged(number, fault.into()),
@@ -398,7 +391,7 @@ impl<'a> Replay<'a> {
             let header = SegmentHeader::read(&mut Records::new(&file, &mut self.scratch), self.planted)?;
             match header {
                 Ok(h) if h.number == number && epochs.contains(&h.epoch) && h.predecessor == predecessor => {
-                    return Ok(Some(Found::Good(Segment { header: h, file, listed: false })));
+                    return Ok(Some(Found::Good(Segment { header: h, file })));
                 }
                 Ok(h) if h.number == number && epochs.contains(&h.epoch) => {
                     let later = self.stranded.is_none_or(|(_, first)| h.first_sequence > first);
@@ -428,7 +421,7 @@ impl<'a> Replay<'a> {
         let mut records = Records::new(&segment.file, &mut self.scratch);
         records.begin(segment.header.identity(self.planted), wal::checks(self.planted), BLOCK as u64);
         let mut count = 0;
-        let (eof, reason) = loop {
+        let reason = loop {
             let reason = match records.next()? {
                 Next::Record => match Record::decode(records.payload()) {
                     Some(record) if record.sequence == proof.next_sequence || skips => {
@@ -451,12 +444,12 @@ impl<'a> Replay<'a> {
                     }
                     continue;
                 }
-                Next::End { eof } if eof || !skips => break (eof, None),
+                Next::End { eof } if eof || !skips => break None,
                 Next::End { .. } => Reason::TornTail,
                 Next::Bad(reason) => reason,
             };
             if !skips {
-                break (false, Some(reason));
+                break Some(reason);
             }
             records.skip();
         };
@@ -467,7 +460,7 @@ impl<'a> Replay<'a> {
             Planted::DeadTailNotCut => records.tail()?,
             _ => Vec::new(),
         };
-        Ok(End { offset, eof, damage, tail, records: count })
+        Ok(End { offset, damage, tail })
     }
 }
 
