@@ -46,7 +46,8 @@ impl<S: Subject> Prepared<S> {
         let recoveries: Vec<(u32, S::State)> = run.reads.iter().filter_map(returned).collect();
         let initial = subject.initial_state();
         let outcomes = (steps, &run.outcomes[..]);
-        let history = History::seen(subject, initial, outcomes, &recoveries, &recording.trace, 0);
+        let reopened = (&recoveries[..], &run.unclosed[..]);
+        let history = History::seen(subject, initial, outcomes, reopened, &recording.trace, 0);
         let points = crash_points(&recording.trace, &persisted);
         let epilogue = subject.epilogue().into_iter().map(Step::Do).collect();
         Prepared {

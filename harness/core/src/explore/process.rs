@@ -95,6 +95,8 @@ pub struct WorkloadRun<St> {
     pub reads: Vec<(Pos, u32, St)>,
     /// The steps that opened the store again.
     pub reopened: Vec<u32>,
+    /// Those of them before which it did not close, for an injected fault.
+    pub unclosed: Vec<u32>,
     /// Why it ended early, if it did: after which step, and what happened.
     pub broken: Option<(u32, End<St>)>,
     /// What is wrong although it went on, if anything: after which step, and what.
@@ -110,6 +112,7 @@ pub fn run_workload<S: Subject>(subject: &S, disk: &SimDisk, steps: &[Step<S::Op
         opens: 0,
         reads: Vec::new(),
         reopened: Vec::new(),
+        unclosed: Vec::new(),
         broken: None,
         wrong: None,
     };
@@ -179,7 +182,10 @@ impl<S: Subject> Runner<'_, S> {
         match guarded(|| self.subject.close(store)) {
             Ok(Ok(())) => Ok(()),
             // Closing is the last call that can tell of an earlier failure.
-            Ok(Err(_)) if self.disk.faults_fired() > 0 => Ok(()),
+            Ok(Err(_)) if self.disk.faults_fired() > 0 => {
+                self.run.unclosed.push(number);
+                Ok(())
+            }
             Ok(Err(e)) => Err((number, End::Failed(format!("the store does not close: {e}")))),
             Err(unwound) => Err((number, unwound.into_end())),
         }

@@ -40,21 +40,24 @@ impl<St: Clone + Eq> History<St> {
         trace: &Trace,
         from: Pos,
     ) -> History<St> {
-        History::seen(subject, initial, (steps, outcomes), &[], trace, from)
+        History::seen(subject, initial, (steps, outcomes), (&[], &[]), trace, from)
     }
 
     /// The same of a workload in which recoveries took place, each with the number of its step and the state
-    /// that it returned: whatever was unknown before is known from then on.
+    /// that it returned: whatever was unknown before is known from then on. At the steps `unclosed` the store
+    /// had to be opened again although it could not be closed: what it had acknowledged and not called durable
+    /// may be gone with it, as after a kill.
     pub fn seen<S: Subject<State = St>>(
         subject: &S,
         initial: St,
         (steps, outcomes): (&[Step<S::Op>], &[Outcome]),
-        recoveries: &[(u32, St)],
+        (recoveries, unclosed): (&[(u32, St)], &[u32]),
         trace: &Trace,
         from: Pos,
     ) -> History<St> {
         let mut candidates = vec![vec![initial]];
         let mut refused = BTreeMap::new();
+        let mut durable = 0;
         for (number, (step, outcome)) in (1..).zip(steps.iter().zip(outcomes)) {
             let before = candidates.last().cloned().unwrap_or_default();
             if let Outcome::Refused(why) = outcome {
@@ -62,6 +65,13 @@ impl<St: Clone + Eq> History<St> {
                 refused.insert(number, might);
             }
             let mut now = after(subject, before, step, outcome);
+            if unclosed.contains(&number) {
+                for state in candidates[durable..].iter().rev().flatten() {
+                    if !now.contains(state) {
+                        now.push(state.clone());
+                    }
+                }
+            }
             let returned = recoveries.iter().find(|(step, _)| *step == number);
             if let Some((_, state)) = returned
                 && now.iter().any(|candidate| subject.allows(candidate, state))
@@ -69,6 +79,9 @@ impl<St: Clone + Eq> History<St> {
                 now.retain(|candidate| subject.allows(candidate, state));
             }
             candidates.push(now);
+            if matches!(outcome, Outcome::Acknowledged { durable: true }) {
+                durable = number as usize;
+            }
         }
         History { candidates, refused, windows: windows(trace, from) }
     }
