@@ -230,10 +230,12 @@ fn tell(
     build: Build<'_>,
     program: &str,
 ) -> Result<(), CliError> {
-    let name = format!("fuzz-{}-{}", finding.shrunk.violation.check, digest(&finding.cause));
+    let case = &finding.shrunk.case;
+    // By what it does: two bugs may go wrong in the same way, and neither may replace the other's file.
+    let unnamed = case::scenario("case", "", target.entry.name, target.bug, case, Vec::new())?;
+    let name = format!("fuzz-{}-{}", finding.shrunk.violation.check, digest(&unnamed.to_string()));
     // Once more under its own name, for the token.
     let settings = Settings { cap: 20_000, limit: 20_000, ..Settings::new(&*name, finding.model.clone()) };
-    let case = &finding.shrunk.case;
     let again = build(&case.options)
         .ok()
         .and_then(|subject| subject.explore(&case.lines, &case.settings(&settings)).ok())
