@@ -94,3 +94,30 @@ impl Timer {
         }
     }
 }
+
+/// Has so many threads work at once, each by its number and timing what it does with a timer of its own.
+pub fn on_threads(
+    threads: u64,
+    every: u64,
+    work: impl Fn(u64, &mut Timer) -> Result<()> + Sync,
+) -> Result<Times> {
+    let mut all = Timer::new(1)?;
+    let work = &work;
+    let timers: Vec<Result<Timer>> = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads)
+            .map(|thread| {
+                scope.spawn(move || {
+                    let mut timer = Timer::new(every)?;
+                    work(thread, &mut timer)?;
+                    Ok(timer)
+                })
+            })
+            .collect();
+        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|_| Err("panicked".into()))).collect()
+    });
+    let seconds = all.elapsed().as_secs_f64();
+    for timer in timers {
+        all.merge(&timer?)?;
+    }
+    Ok(all.times(1, seconds))
+}

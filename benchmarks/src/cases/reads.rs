@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::load::{Timer, Values, key};
+use crate::load::{Times, Values, key, on_threads};
 use crate::peers::{Durability, Pair, Peer, Result, kinds};
 use crate::results::Results;
 
@@ -20,33 +20,19 @@ pub fn fill(store: &dyn Peer, keys: u64, value_len: usize) -> Result<()> {
     store.sync()
 }
 
-fn gets(store: &dyn Peer, threads: u64) -> Result<crate::load::Times> {
-    let mut all = Timer::new(1)?;
-    let timers: Vec<Result<Timer>> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads)
-            .map(|thread| {
-                scope.spawn(move || {
-                    let mut timer = Timer::new(16)?;
-                    for i in 0u64.. {
-                        let key = key((i * threads + thread).wrapping_mul(7919) % KEYS);
-                        if timer.call(|| store.get(&key))? != Some(VALUE_LEN) {
-                            return Err("an entry is missing".into());
-                        }
-                        if timer.is_over(LIMIT) {
-                            break;
-                        }
-                    }
-                    Ok(timer)
-                })
-            })
-            .collect();
-        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|_| Err("panicked".into()))).collect()
-    });
-    let seconds = all.elapsed().as_secs_f64();
-    for timer in timers {
-        all.merge(&timer?)?;
-    }
-    Ok(all.times(1, seconds))
+fn gets(store: &dyn Peer, threads: u64) -> Result<Times> {
+    on_threads(threads, 16, |thread, timer| {
+        for i in 0u64.. {
+            let key = key((i * threads + thread).wrapping_mul(7919) % KEYS);
+            if timer.call(|| store.get(&key))? != Some(VALUE_LEN) {
+                return Err("an entry is missing".into());
+            }
+            if timer.is_over(LIMIT) {
+                break;
+            }
+        }
+        Ok(())
+    })
 }
 
 pub fn run(results: &mut Results, dir: &Path) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::load::{Timer, Times, Values, key};
+use crate::load::{Timer, Times, Values, key, on_threads};
 use crate::peers::{BARE, Durability, Kind, Pair, Peer, Result, kinds};
 use crate::results::Results;
 
@@ -23,31 +23,16 @@ fn every(durability: Durability) -> u64 {
 /// So many threads put until the count or the time is reached.
 fn puts(store: &dyn Peer, durability: Durability, threads: u64) -> Result<Times> {
     let values = Values::new();
-    let mut all = Timer::new(1)?;
-    let timers: Vec<Result<Timer>> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads)
-            .map(|thread| {
-                let values = &values;
-                scope.spawn(move || {
-                    let mut timer = Timer::new(every(durability))?;
-                    for i in (thread..WRITES).step_by(threads as usize) {
-                        let value = values.get(i, VALUE_LEN);
-                        timer.call(|| store.put(&key(i.wrapping_mul(7919) % KEYS), value))?;
-                        if timer.is_over(limit(durability)) {
-                            break;
-                        }
-                    }
-                    Ok(timer)
-                })
-            })
-            .collect();
-        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|_| Err("panicked".into()))).collect()
-    });
-    let seconds = all.elapsed().as_secs_f64();
-    for timer in timers {
-        all.merge(&timer?)?;
-    }
-    Ok(all.times(1, seconds))
+    on_threads(threads, every(durability), |thread, timer| {
+        for i in (thread..WRITES).step_by(threads as usize) {
+            let value = values.get(i, VALUE_LEN);
+            timer.call(|| store.put(&key(i.wrapping_mul(7919) % KEYS), value))?;
+            if timer.is_over(limit(durability)) {
+                break;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// All kinds in turn, several times over.
