@@ -54,15 +54,8 @@ impl Recording {
 
     /// Gives the units that some bytes cross a version each.
     fn put(&mut self, inode: Inode, offset: u64, data: &[u8]) {
-        let unit_len = self.rules.unit;
-        let mut done = 0;
-        while done < data.len() {
-            let at = offset + done as u64;
-            let start = (at % unit_len as u64) as usize;
-            let len = (unit_len - start).min(data.len() - done);
-            let unit = at / unit_len as u64;
-            self.patch_unit(inode, unit, start, Fill::Bytes(&data[done..done + len]));
-            done += len;
+        for (unit, start, data) in by_unit(self.rules.unit, offset, data) {
+            self.patch_unit(inode, unit, start, Fill::Bytes(data));
         }
     }
 
@@ -76,18 +69,12 @@ impl Recording {
 
     /// Writes bytes that one side alone gets to see.
     fn put_aside(&mut self, inode: Inode, offset: u64, data: &[u8], side: Side) {
-        let unit_len = self.rules.unit;
-        let mut done = 0;
-        while done < data.len() {
-            let at = offset + done as u64;
-            let start = (at % unit_len as u64) as usize;
-            let len = (unit_len - start).min(data.len() - done);
-            let unit = at / unit_len as u64;
+        for (unit, start, data) in by_unit(self.rules.unit, offset, data) {
             let id = self.data_cell(inode, unit);
             let disk = self.cell(id).versions.last().map(|version| version.value);
             let disk = disk.unwrap_or_else(|| self.blank(inode));
             let cache = self.cached.get(&id).copied().or(disk.patch());
-            self.patch_unit(inode, unit, start, Fill::Bytes(&data[done..done + len]));
+            self.patch_unit(inode, unit, start, Fill::Bytes(data));
             if let Some(version) = self.cells[id as usize].versions.last_mut() {
                 let shown = match side {
                     Side::Cache => std::mem::replace(&mut version.value, disk).patch(),
@@ -95,7 +82,6 @@ impl Recording {
                 };
                 shown.map(|shown| self.cached.insert(id, shown));
             }
-            done += len;
         }
     }
 
@@ -215,6 +201,19 @@ impl Recording {
         self.masks.push(mask);
         self.masks.len() as u32 - 1
     }
+}
+
+/// Bytes in the units that they cross: the unit, where in it they begin, and the bytes.
+fn by_unit(unit_len: usize, offset: u64, data: &[u8]) -> impl Iterator<Item = (u64, usize, &[u8])> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        let at = offset + done as u64;
+        let start = (at % unit_len as u64) as usize;
+        let rest = data.get(done..).filter(|rest| !rest.is_empty())?;
+        let piece = &rest[..rest.len().min(unit_len - start)];
+        done += piece.len();
+        Some((at / unit_len as u64, start, piece))
+    })
 }
 
 /// SplitMix64's finish: a number that looks random and is a fixed function of the place.
