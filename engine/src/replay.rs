@@ -337,14 +337,11 @@ impl<'a> Replay<'a> {
     #[track_caller]
     fn replay_last(&mut self, segment: Segment) -> Result<(), Error> {
         self.proof.last_segment = Some(segment.header.number);
-        let draft = self.draft_number.map(|number| {
+        let mut draft = self.draft_number.map(|number| {
             let header = SegmentHeader { number, ..segment.header };
             Draft::new(header, self.planted)
         });
-        let (end, draft) = match draft {
-            Some(mut draft) => (self.replay_segment(&segment, Some(&mut draft))?, Some(draft)),
-            None => (self.replay_segment(&segment, None)?, None),
-        };
+        let end = self.replay_segment(&segment, draft.as_mut())?;
         if let Some(damage) = end.damage {
             self.stop(Name::wal(segment.header.number), damage, false);
         }

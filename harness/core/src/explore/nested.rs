@@ -113,16 +113,15 @@ impl<S: Subject> Explorer<'_, S> {
         };
         let mut first = 0;
         // Once recovery has read all, what it decided is the same at each barrier.
-        let mut before: Option<(usize, Vec<Narrowing>)> = None;
+        let mut known = (0, Vec::new());
         for barrier in worth_crashing(&finished.barriers, &group.persisted) {
             let at = barrier.at;
             let is_known = self.behind_faults && finished.faults.first_at().is_none_or(|first| at < first);
             if barrier.asked >= fixed && !is_known {
-                let bounds = match before.take() {
-                    Some((decided, bounds)) if decided == barrier.decided => bounds,
-                    _ => settled(&finished.decided[..barrier.decided]),
-                };
-                before = Some((barrier.decided, bounds.clone()));
+                if known.0 != barrier.decided {
+                    known = (barrier.decided, settled(&finished.decided[..barrier.decided]));
+                }
+                let bounds = known.1.clone();
                 put_off.decisions += 2 * bounds.len();
                 let member = Member { choices: answers(&path[..barrier.asked]), bounds: bounds.clone() };
                 let place = match group.crashes.iter().position(|crash| crash.at == at) {
