@@ -15,13 +15,13 @@ use crate::stats::{Clock, Measured, Stats};
 use crate::store::Store;
 use crate::view::View;
 
-use super::monitor::Monitor;
+use super::monitor::{Monitor, Place};
 
 /// Bytes of a snapshot that are written between two looks at whether to stop.
 const STEP_BYTES: usize = 256 << 10;
 
 /// A group waits for more writers for this share of a sync at most,
-const GATHER_SHARE: u32 = 4;
+const GATHER_SHARE: u32 = 2;
 
 /// and for no longer than this.
 const GATHER_MAX: Duration = Duration::from_millis(1);
@@ -135,18 +135,25 @@ impl<M: Monitor<Inner>> Hub<M> {
         start: Option<Duration>,
     ) -> Result<(), Error> {
         let ticket = inner.group.submit(ops);
+        let mut leads = false;
         loop {
             if let Some(answer) = inner.group.take(ticket) {
                 inner.core.recorder.measured(Measured::Write, start);
+                drop(inner);
+                if leads {
+                    // Those who wake now find the lock free.
+                    self.inner.notify(Place::Caller);
+                }
                 return answer;
             }
             if inner.syncing || inner.cutting || inner.gathering {
-                inner = self.inner.wait(inner);
+                inner = self.inner.wait(Place::Caller, inner);
                 continue;
             }
             inner = self.gather(inner);
             if !inner.syncing && !inner.cutting {
                 inner = self.lead(inner);
+                leads = true;
             }
         }
     }
@@ -165,13 +172,11 @@ impl<M: Monitor<Inner>> Hub<M> {
         inner
     }
 
-    /// Puts all writes that wait into the log, syncs it without the lock, and answers them.
+    /// Puts all writes that wait into the log, syncs it without the lock, and answers them, the leader's own
+    /// among them: it wakes the others on its way out.
     fn lead<'a>(&'a self, mut inner: M::Guard<'a>) -> M::Guard<'a> {
         let it = &mut *inner;
-        let Some(flight) = it.group.begin(&mut it.core) else {
-            self.inner.notify_all();
-            return inner;
-        };
+        let Some(flight) = it.group.begin(&mut it.core) else { return inner };
         inner.syncing = true;
         let start = inner.core.recorder.start();
         drop(inner);
@@ -184,7 +189,9 @@ impl<M: Monitor<Inner>> Hub<M> {
         let sequence = flight.sequence();
         it.group.finish(&mut it.core, flight, (start, result), |all| self.apply(all, sequence));
         inner.syncing = false;
-        self.inner.notify_all();
+        if self.is_time(&inner) {
+            self.inner.notify(Place::Worker);
+        }
         inner
     }
 
@@ -197,7 +204,7 @@ impl<M: Monitor<Inner>> Hub<M> {
     ) -> Result<(), Error> {
         let len = record::encoded_len(&ops);
         while inner.syncing && inner.core.would_sync_before(len) {
-            inner = self.inner.wait(inner);
+            inner = self.inner.wait(Place::Caller, inner);
         }
         inner.core.check_writable()?;
         inner.core.append(ops.len(), |record| record::push_ops(record, &ops))?;
@@ -207,7 +214,7 @@ impl<M: Monitor<Inner>> Hub<M> {
         }
         inner.core.recorder.measured(Measured::Write, start);
         if !inner.core.is_failed() && inner.core.wants_compaction(&self.memory()) {
-            self.inner.notify_all();
+            self.inner.notify(Place::Worker);
         }
         Ok(())
     }
@@ -215,7 +222,7 @@ impl<M: Monitor<Inner>> Hub<M> {
     pub(super) fn sync(&self) -> Result<(), Error> {
         let mut inner = self.inner.lock();
         while inner.syncing {
-            inner = self.inner.wait(inner);
+            inner = self.inner.wait(Place::Caller, inner);
         }
         inner.core.check_writable()?;
         let wanted = inner.core.last_sequence();
@@ -228,7 +235,7 @@ impl<M: Monitor<Inner>> Hub<M> {
     /// Syncs the log without the lock, or waits for the sync that runs.
     fn sync_once<'a>(&'a self, mut inner: M::Guard<'a>) -> Result<M::Guard<'a>, Error> {
         if inner.syncing || inner.cutting {
-            return Ok(self.inner.wait(inner));
+            return Ok(self.inner.wait(Place::Caller, inner));
         }
         inner.core.check_writable()?;
         let sequence = inner.core.last_sequence();
@@ -242,7 +249,7 @@ impl<M: Monitor<Inner>> Hub<M> {
         let result = syncing.run();
         let mut inner = self.inner.lock();
         inner.syncing = false;
-        self.inner.notify_all();
+        self.inner.notify(Place::Caller);
         inner.core.finish_sync(&syncing, sequence, result)?;
         inner.core.synced(start);
         Ok(inner)
@@ -254,9 +261,9 @@ impl<M: Monitor<Inner>> Hub<M> {
         inner.core.check_writable_now()?;
         inner.compaction.asked += 1;
         let mine = inner.compaction.asked;
-        self.inner.notify_all();
+        self.inner.notify(Place::Worker);
         while inner.compaction.done < mine && !inner.stopping {
-            inner = self.inner.wait(inner);
+            inner = self.inner.wait(Place::Caller, inner);
         }
         match &inner.compaction.last {
             Some(e) => Err(e.again()),
@@ -279,7 +286,8 @@ impl<M: Monitor<Inner>> Hub<M> {
 
     pub(super) fn stop(&self) {
         self.inner.lock().stopping = true;
-        self.inner.notify_all();
+        self.inner.notify(Place::Worker);
+        self.inner.notify(Place::Caller);
     }
 
     /// The worker's life: compactions and syncs at intervals, until it is to stop.
@@ -300,9 +308,9 @@ impl<M: Monitor<Inner>> Hub<M> {
                 inner = match inner.core.options.sync {
                     SyncPolicy::Interval(period) => {
                         let pause = (period / 4).clamp(Duration::from_millis(1), Duration::from_secs(1));
-                        self.inner.wait_for(inner, pause)
+                        self.inner.wait_for(Place::Worker, inner, pause)
                     }
-                    _ => self.inner.wait(inner),
+                    _ => self.inner.wait(Place::Worker, inner),
                 };
             }
         }
@@ -323,11 +331,11 @@ impl<M: Monitor<Inner>> Hub<M> {
         }
         inner.cutting = true;
         while inner.syncing {
-            inner = self.inner.wait(inner);
+            inner = self.inner.wait(Place::Caller, inner);
         }
         inner.cutting = false;
         let begun = inner.core.begin_compaction(&self.memory());
-        self.inner.notify_all();
+        self.inner.notify(Place::Caller);
         let (mut inner, result) = match begun {
             Ok(()) => self.run(inner),
             Err(e) => (inner, Err(e)),
@@ -338,7 +346,7 @@ impl<M: Monitor<Inner>> Hub<M> {
         requests.done = requests.begun;
         requests.last = result.as_ref().err().map(Error::again);
         inner.core.last_compaction_error = result.err();
-        self.inner.notify_all();
+        self.inner.notify(Place::Caller);
         inner
     }
 

@@ -4,7 +4,16 @@ use std::ops::DerefMut;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A value behind a lock, and a place to wait for its changes.
+/// Where to wait: waking a thread that finds nothing to do takes time from those who have.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// For a sync, a compaction or an answer that is on its way.
+    Caller,
+    /// For work: the store's own thread.
+    Worker,
+}
+
+/// A value behind a lock, and places to wait for its changes.
 pub(super) trait Monitor<T> {
     type Guard<'a>: DerefMut<Target = T>
     where
@@ -14,13 +23,14 @@ pub(super) trait Monitor<T> {
 
     fn lock(&self) -> Self::Guard<'_>;
 
-    /// Lets the lock go until somebody calls [`notify_all`](Monitor::notify_all), or for no reason.
-    fn wait<'a>(&'a self, guard: Self::Guard<'a>) -> Self::Guard<'a>;
+    /// Lets the lock go until somebody notifies those who wait at this place, or for no reason.
+    fn wait<'a>(&'a self, place: Place, guard: Self::Guard<'a>) -> Self::Guard<'a>;
 
     /// As [`wait`](Monitor::wait), for so long at most.
-    fn wait_for<'a>(&'a self, guard: Self::Guard<'a>, time: Duration) -> Self::Guard<'a>;
+    fn wait_for<'a>(&'a self, place: Place, guard: Self::Guard<'a>, time: Duration) -> Self::Guard<'a>;
 
-    fn notify_all(&self);
+    /// Wakes all who wait at this place.
+    fn notify(&self, place: Place);
 
     /// Lets others have the lock until `enough`, for so long at most.
     fn gather<'a>(
@@ -35,7 +45,7 @@ pub(super) trait Monitor<T> {
 /// store's own steps do not panic.
 pub(super) struct StdMonitor<T> {
     value: Mutex<T>,
-    changed: Condvar,
+    changed: [Condvar; 2],
 }
 
 impl<T> Monitor<T> for StdMonitor<T> {
@@ -45,23 +55,24 @@ impl<T> Monitor<T> for StdMonitor<T> {
         T: 'a;
 
     fn new(value: T) -> Self {
-        StdMonitor { value: Mutex::new(value), changed: Condvar::new() }
+        StdMonitor { value: Mutex::new(value), changed: Default::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, T> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&'a self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
+    fn wait<'a>(&'a self, place: Place, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        self.changed[place as usize].wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait_for<'a>(&'a self, guard: MutexGuard<'a, T>, time: Duration) -> MutexGuard<'a, T> {
-        self.changed.wait_timeout(guard, time).unwrap_or_else(PoisonError::into_inner).0
+    fn wait_for<'a>(&'a self, place: Place, guard: MutexGuard<'a, T>, time: Duration) -> MutexGuard<'a, T> {
+        let waited = self.changed[place as usize].wait_timeout(guard, time);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    fn notify_all(&self) {
-        self.changed.notify_all();
+    fn notify(&self, place: Place) {
+        self.changed[place as usize].notify_all();
     }
 
     fn gather<'a>(

@@ -13,14 +13,14 @@ use shuttle::{Config, Runner, thread};
 use unplug_vfs::{DirEntry, FileKind, Metadata, OpenOptions, Vfs, VfsFile, VfsLock};
 
 use super::hub::{Hub, Inner};
-use super::monitor::Monitor;
+use super::monitor::{Monitor, Place};
 use crate::planted::Planted;
 use crate::record::Batch;
 use crate::{Options, Store, SyncPolicy};
 
 struct ShuttleMonitor<T> {
     value: Mutex<T>,
-    changed: Condvar,
+    changed: [Condvar; 2],
 }
 
 impl<T> Monitor<T> for ShuttleMonitor<T> {
@@ -30,23 +30,23 @@ impl<T> Monitor<T> for ShuttleMonitor<T> {
         T: 'a;
 
     fn new(value: T) -> Self {
-        ShuttleMonitor { value: Mutex::new(value), changed: Condvar::new() }
+        ShuttleMonitor { value: Mutex::new(value), changed: [Condvar::new(), Condvar::new()] }
     }
 
     fn lock(&self) -> MutexGuard<'_, T> {
         self.value.lock().unwrap()
     }
 
-    fn wait<'a>(&'a self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        self.changed.wait(guard).unwrap()
+    fn wait<'a>(&'a self, place: Place, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        self.changed[place as usize].wait(guard).unwrap()
     }
 
-    fn wait_for<'a>(&'a self, guard: MutexGuard<'a, T>, _: Duration) -> MutexGuard<'a, T> {
-        self.changed.wait(guard).unwrap()
+    fn wait_for<'a>(&'a self, place: Place, guard: MutexGuard<'a, T>, _: Duration) -> MutexGuard<'a, T> {
+        self.wait(place, guard)
     }
 
-    fn notify_all(&self) {
-        self.changed.notify_all();
+    fn notify(&self, place: Place) {
+        self.changed[place as usize].notify_all();
     }
 
     fn gather<'a>(
