@@ -13,7 +13,7 @@ use crate::memory::Memory;
 use crate::names::Name;
 use crate::options::{Options, SyncPolicy};
 use crate::planted::Planted;
-use crate::record;
+use crate::record::{self, Op};
 use crate::recovery::RecoveryReport;
 use crate::state::{Event, Machine, State};
 use crate::stats::{Measured, Recorder, Stats};
@@ -50,8 +50,8 @@ pub(crate) struct Core {
     /// When a tick found writes that were not durable yet.
     waiting_since: Option<Duration>,
     scratch: Vec<u8>,
-    /// The operations of a refused record, and how many they are, if one is kept by mistake.
-    kept: Option<(usize, Vec<u8>)>,
+    /// A refused record, if one is kept by mistake.
+    kept: Option<Vec<u8>>,
     _lock: Box<dyn VfsLock>,
 }
 
@@ -109,10 +109,13 @@ impl Core {
         options: Options,
         machine: Machine,
         lock: Box<dyn VfsLock>,
-        log: Option<Log>,
+        mut log: Option<Log>,
         live: Live,
         report: RecoveryReport,
     ) -> Core {
+        if let Some(log) = &mut log {
+            log.preallocate(options.preallocation(), options.segment_size);
+        }
         let cause = match log {
             Some(_) => None,
             None => Some("its files are damaged".to_string()),
@@ -167,20 +170,53 @@ impl Core {
         record::begin(&mut record, self.live.next_sequence, count);
         encode(&mut record);
         let appended = self.append_record(&record);
+        self.after_append(appended, (1, count, record.len()), record)
+    }
+
+    /// As [`append`](Core::append) for several records, which are written at once: all of them are in the log, or
+    /// none. They must [belong together](Core::belong_together).
+    pub(crate) fn append_group<'a>(&mut self, group: impl Iterator<Item = &'a [Op]>) -> Result<(), Error> {
+        let mut record = std::mem::take(&mut self.scratch);
+        let first = self.live.next_sequence;
+        let (mut records, mut operations, mut bytes) = (0, 0, 0);
+        let appended = self.writer()?.append_all(|push| {
+            for ops in group {
+                record::begin(&mut record, first + records, ops.len());
+                record::push_ops(&mut record, ops);
+                push(&record);
+                (records, operations, bytes) = (records + 1, operations + ops.len(), bytes + record.len());
+            }
+        });
+        self.after_append(appended, (records, operations, bytes), record)
+    }
+
+    /// Whether several records of these lengths can be written at once.
+    pub(crate) fn belong_together(&self, record_lens: impl Iterator<Item = usize>) -> bool {
+        let segment_size = self.options.segment_size;
+        self.log.as_ref().is_some_and(|log| log.has_room_for(record_lens, segment_size))
+    }
+
+    /// Takes note of so many records, operations and bytes, of which `record` is the last record.
+    fn after_append(
+        &mut self,
+        appended: Result<(), Error>,
+        (records, operations, bytes): (u64, usize, usize),
+        record: Vec<u8>,
+    ) -> Result<(), Error> {
         if appended.is_ok() {
-            self.live.next_sequence += 1;
-            self.live.ops += count as u64;
-            self.live.log_bytes += record.len() as u64;
+            self.live.next_sequence += records;
+            self.live.ops += operations as u64;
+            self.live.log_bytes += bytes as u64;
             let counts = &mut self.recorder.counts;
-            counts.writes += 1;
-            counts.operations += count as u64;
-            counts.written_bytes += record.len() as u64;
+            counts.writes += records;
+            counts.operations += operations as u64;
+            counts.written_bytes += bytes as u64;
             if self.options.planted == Planted::IntervalAcknowledgedEarly {
                 self.durable = self.last_sequence();
             }
             self.append_kept()?;
         } else if self.options.planted == Planted::RefusedRecordKept {
-            self.kept = Some((count, record::ops_of(&record).to_vec()));
+            self.kept = Some(record.clone());
         }
         if record.capacity() <= SCRATCH_KEPT_MAX {
             self.scratch = record;
@@ -190,10 +226,8 @@ impl Core {
 
     /// Appends a refused record that was kept by mistake.
     fn append_kept(&mut self) -> Result<(), Error> {
-        let Some((count, ops)) = self.kept.take() else { return Ok(()) };
-        let mut record = Vec::new();
-        record::begin(&mut record, self.live.next_sequence, count);
-        record.extend_from_slice(&ops);
+        let Some(mut record) = self.kept.take() else { return Ok(()) };
+        record::renumber(&mut record, self.live.next_sequence);
         self.append_record(&record)?;
         self.live.next_sequence += 1;
         Ok(())
@@ -264,6 +298,7 @@ impl Core {
         self.unfinished = None;
         self.recorder.counts.rotations += 1;
         self.live.sealed.push(predecessor);
+        log.preallocate(self.options.preallocation(), self.options.segment_size);
         self.log = Some(log);
         Ok(())
     }

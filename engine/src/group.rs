@@ -84,19 +84,26 @@ impl Group {
         }
         let mut members = Vec::new();
         let mut unwritten = None;
-        for (ticket, ops) in std::mem::take(&mut self.waiting) {
-            let appended = core
-                .check_writable()
-                .and_then(|()| core.append(ops.len(), |record| record::push_ops(record, &ops)));
+        let mut waiting = std::mem::take(&mut self.waiting);
+        while !waiting.is_empty() {
+            let lens = waiting.iter().map(|(_, ops)| record::encoded_len(ops));
+            let together = if core.belong_together(lens) { waiting.len() } else { 1 };
+            let behind = waiting.split_off(together);
+            let appended = core.check_writable().and_then(|()| match &*waiting {
+                [(_, ops)] => core.append(ops.len(), |record| record::push_ops(record, ops)),
+                all => core.append_group(all.iter().map(|(_, ops)| &**ops)),
+            });
             match appended {
-                Ok(()) => members.push((ticket, ops)),
+                Ok(()) => members.append(&mut waiting),
                 Err(e) => {
                     if !e.is_refused() {
                         unwritten = Some(e.again());
                     }
-                    drop(self.answers.insert(ticket, Err(e)));
+                    let refused = waiting.iter().map(|(ticket, _)| (*ticket, Err(e.again())));
+                    self.answers.extend(refused);
                 }
             }
+            waiting = behind;
         }
         let sequence = core.last_sequence();
         let flight = Flight { members, sequence, syncing: None };

@@ -86,6 +86,11 @@ pub struct Options {
     /// A kill takes what waits, as power loss does; so this makes no difference to a policy's promise after
     /// power loss, and a sync still makes everything durable.
     pub write_buffer_bytes: usize,
+    /// Let a log segment grow by so many bytes at a time, zeros behind its last record, up to `segment_size`: a
+    /// sync of blocks that a file already has need not write the file's metadata, and takes less time. 64 KiB by
+    /// default, 0 for never; only under a policy that syncs by the count of writes, and for records that are
+    /// small beside it.
+    pub preallocate_bytes: usize,
     /// Keep up to so many of the newest log segments that snapshots have replaced, under names that end in
     /// `.old`: [`Store::retained_log`](crate::Store::retained_log). 0 by default.
     pub retain_segments: u32,
@@ -105,6 +110,14 @@ pub struct Options {
 impl Options {
     /// The smallest allowed [`segment_size`](Options::segment_size): the header's block and one more.
     pub const SEGMENT_SIZE_MIN: u64 = 1024;
+
+    /// By how many bytes at a time a log segment grows.
+    pub(crate) fn preallocation(&self) -> usize {
+        match self.sync {
+            SyncPolicy::EveryWrite | SyncPolicy::EveryN(_) => self.preallocate_bytes,
+            SyncPolicy::Interval(_) | SyncPolicy::Manual => 0,
+        }
+    }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         let refuse = |what: &str| Err(Error::InvalidArgument { what: what.to_string() });
@@ -136,6 +149,7 @@ impl Default for Options {
             snapshot_chain_max: 0,
             sync: SyncPolicy::default(),
             write_buffer_bytes: 0,
+            preallocate_bytes: 64 << 10,
             retain_segments: 0,
             recycle_segments: false,
             clock: None,

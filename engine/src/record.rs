@@ -99,9 +99,9 @@ pub(crate) fn begin(out: &mut Vec<u8>, sequence: u64, count: usize) {
     out.extend_from_slice(&(count as u32).to_le_bytes());
 }
 
-/// A record's operations.
-pub(crate) fn ops_of(record: &[u8]) -> &[u8] {
-    record.get(RECORD_HEADER..).unwrap_or_default()
+/// Gives a record another sequence number.
+pub(crate) fn renumber(record: &mut [u8], sequence: u64) {
+    record[..8].copy_from_slice(&sequence.to_le_bytes());
 }
 
 /// Appends an operation to a record.

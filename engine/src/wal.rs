@@ -128,6 +128,10 @@ impl Draft {
     #[track_caller]
     pub(crate) fn finish(mut self, dir: &Dir, retired: Option<Name>) -> Result<Log, Error> {
         self.spill(dir, retired)?;
+        let preallocation = match retired {
+            None => Preallocation::new(self.out.end()),
+            Some(_) => Preallocation::never(),
+        };
         match self.file {
             Some(file) => Ok(Log {
                 header: self.header,
@@ -136,6 +140,7 @@ impl Draft {
                 durable: 0,
                 waiting: false,
                 torn: false,
+                preallocation,
                 records: self.records,
             }),
             None => Err(Error::Internal { what: "a log segment was written without a file" }),
@@ -185,6 +190,58 @@ impl Syncing {
     }
 }
 
+/// Zeros written behind the last record.
+///
+/// A sync of a file that has grown writes the file's metadata as well; one of blocks that it already has does
+/// not, and takes less time.
+struct Preallocation {
+    /// So many bytes at a time; none if 0.
+    step: usize,
+    /// No further than this.
+    limit: u64,
+    /// The file's length.
+    len: u64,
+}
+
+impl Preallocation {
+    /// For a new file, with nothing behind the last record.
+    fn new(end: u64) -> Preallocation {
+        Preallocation { step: 0, limit: 0, len: end.next_multiple_of(BLOCK as u64) }
+    }
+
+    /// For a file that holds old blocks.
+    fn never() -> Preallocation {
+        Preallocation { step: 0, limit: 0, len: u64::MAX }
+    }
+
+    /// Writes data, and zeros behind it if the file must grow. Where it does not grow in small steps they are
+    /// of no use.
+    #[track_caller]
+    fn write(&mut self, file: &File, data: &[u8], offset: u64) -> Result<(), Error> {
+        let end = offset + data.len() as u64;
+        let len = (end + self.step as u64).min(self.limit) / BLOCK as u64 * BLOCK as u64;
+        if end > self.len && len > end && data.len() <= self.step / 4 {
+            let mut longer = data.to_vec();
+            longer.resize((len - offset) as usize, 0);
+            match file.write(&longer, offset) {
+                // There may be space for the data.
+                Err(Error::NoSpace { .. }) => self.step = 0,
+                written => {
+                    self.len = len;
+                    return written;
+                }
+            }
+        }
+        self.len = self.len.max(end);
+        file.write(data, offset)
+    }
+
+    /// The file ends here now.
+    fn cut(&mut self, len: u64) {
+        self.len = self.len.min(len);
+    }
+}
+
 /// The segment that takes new records.
 pub(crate) struct Log {
     header: SegmentHeader,
@@ -196,6 +253,7 @@ pub(crate) struct Log {
     waiting: bool,
     /// A write has failed, and what it left is still there.
     torn: bool,
+    preallocation: Preallocation,
     records: u64,
 }
 
@@ -204,7 +262,16 @@ impl Log {
     pub(crate) fn resume(header: SegmentHeader, file: File, end: u64, tail: &[u8], planted: Planted) -> Log {
         let out = Fragmenter::new(header.identity(planted), end - tail.len() as u64, tail);
         let records = u64::from(end > BLOCK as u64);
-        Log { header, file: Arc::new(file), out, durable: end, waiting: false, torn: false, records }
+        Log {
+            header,
+            file: Arc::new(file),
+            out,
+            durable: end,
+            waiting: false,
+            torn: false,
+            preallocation: Preallocation::never(),
+            records,
+        }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -230,6 +297,16 @@ impl Log {
         self.records > 0 && end_of(self.len(), record_len) > segment_size
     }
 
+    /// From here on the file grows by so many bytes at a time, unless it is an old one.
+    pub(crate) fn preallocate(&mut self, step: usize, segment_size: u64) {
+        (self.preallocation.step, self.preallocation.limit) = (step, segment_size);
+    }
+
+    /// Whether records of these lengths belong into this segment, one behind the other.
+    pub(crate) fn has_room_for(&self, record_lens: impl Iterator<Item = usize>, segment_size: u64) -> bool {
+        record_lens.fold(self.len(), end_of) <= segment_size
+    }
+
     /// Appends a record, and writes it out once more than `buffer` bytes wait. After an error the record is
     /// not in the log, but an unknown part of it is in the file: see [`mend`](Log::mend).
     #[track_caller]
@@ -248,6 +325,23 @@ impl Log {
         Ok(())
     }
 
+    /// Appends the records that are pushed, and writes them out at once. After an error none of them is in the
+    /// log; what is in the file is as after [`append`](Log::append).
+    #[track_caller]
+    pub(crate) fn append_all(&mut self, records: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Result<(), Error> {
+        let (end, count) = (self.len(), self.records);
+        records(&mut |record| {
+            self.out.push(record);
+            self.records += 1;
+        });
+        let flushed = self.flush();
+        if flushed.is_err() {
+            self.out.rewind(end);
+            self.records = count;
+        }
+        flushed
+    }
+
     /// Writes out what waits.
     #[track_caller]
     fn flush(&mut self) -> Result<(), Error> {
@@ -255,7 +349,8 @@ impl Log {
         let file = &self.file;
         self.torn = true;
         failpoint!("wal::before_write");
-        self.out.flush(|data, offset| file.write(data, offset))?;
+        let preallocation = &mut self.preallocation;
+        self.out.flush(|data, offset| preallocation.write(file, data, offset))?;
         failpoint!("wal::after_write");
         self.torn = false;
         self.waiting = false;
@@ -303,6 +398,7 @@ impl Log {
         self.file.set_len(end)?;
         self.file.sync()?;
         (self.torn, self.durable) = (false, self.len());
+        self.preallocation.cut(end);
         Ok(true)
     }
 }

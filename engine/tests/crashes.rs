@@ -81,6 +81,7 @@ fn options(rng: &mut Rng, planted: Planted) -> Options {
         recycle_segments: rng.below(2) == 0,
         compaction_step_bytes: [None, None, Some(1), Some(1500)][rng.below(4) as usize],
         snapshot_chain_max: [0, 0, 1, 3][rng.below(4) as usize],
+        preallocate_bytes: [0, 2048, 65536][rng.below(3) as usize],
         write_buffer_bytes: [0, 0, 1500][rng.below(3) as usize],
         planted,
         ..Options::default()

@@ -17,7 +17,7 @@ const VALUE: usize = 478;
 
 fn five_records() -> Image {
     let fs = MemFs::new();
-    let mut store = open(&fs, small());
+    let mut store = open(&fs, Options { preallocate_bytes: 0, ..small() });
     for i in 0..5u8 {
         store.put(&[i], &[i + 1; VALUE]).unwrap();
     }
@@ -67,8 +67,14 @@ fn every_kind_of_damage_to_a_log_has_its_reason() {
     check_wal(|b| b.truncate(3 * 512 + 7), 2, Some((1536, Reason::TornTail)), 0);
     check_wal(|b| b.truncate(3 * 512 + 100), 2, Some((1536, Reason::TornTail)), 0);
     check_wal(|b| b[1536..].fill(0), 2, None, 0);
+    check_wal(|b| b.resize(20 * 512, 0), 5, None, 0);
     check_wal(|b| b[1536..2048].fill(0), 2, Some((1536, Reason::TornTail)), 2);
     check_wal(|b| b[1536] ^= 1, 2, Some((1536, Reason::BadCrc)), 2);
+    let then_zeros = |b: &mut Vec<u8>| {
+        b[1536] ^= 1;
+        b.resize(20 * 512, 0);
+    };
+    check_wal(then_zeros, 2, Some((1536, Reason::BadCrc)), 2);
     check_wal(|b| b[1536 + 200] ^= 1, 2, Some((1536, Reason::BadCrc)), 2);
     check_wal(|b| b[1536 + 10] = 9, 2, Some((1536, Reason::BadCrc)), 2);
     check_wal(|b| b[1536 + 9] = 0xff, 2, Some((1536, Reason::BadLength)), 2);

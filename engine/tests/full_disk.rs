@@ -67,6 +67,22 @@ fn a_write_that_finds_the_disk_full_is_undone_and_the_next_one_with_space_goes_t
 }
 
 #[test]
+fn a_record_that_fits_is_written_though_the_zeros_behind_it_do_not_fit() {
+    let fs = MemFs::new();
+    let options = Options { segment_size: 1 << 20, preallocate_bytes: 8192, ..small() };
+    let mut store = open(&fs, options.clone());
+    fs.space(Some(1000));
+    store.put(b"a", &[1; 100]).unwrap();
+    assert_eq!(store.state(), StoreState::Ready);
+    assert!(store.put(b"b", &[2; 900]).unwrap_err().is_refused());
+    fs.space(None);
+    store.put(b"c", &[3; 100]).unwrap();
+    let state = state_of(&store);
+    assert_eq!(state.len(), 2);
+    assert_eq!(recovered(&fs, &options), state);
+}
+
+#[test]
 fn a_rotation_that_finds_the_disk_full_is_undone_too() {
     for space in (0..3000).step_by(61) {
         check(space, &Options { segment_size: 2048, ..small() });

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{MemFs, Rng, State, db, open, small, state_of};
 use unplug_engine::{Options, SyncPolicy};
 
@@ -32,6 +34,37 @@ fn a_full_segment_is_followed_by_the_next_under_any_sync_policy() {
             assert_eq!(store.recovery().stopped, None);
         }
     }
+}
+
+#[test]
+fn a_segment_grows_in_steps_of_zeros_and_not_beyond_its_size() {
+    let options = Options { segment_size: 16_384, preallocate_bytes: 6000, ..small() };
+    let newest = |fs: &MemFs| fs.image(db()).into_iter().rfind(|(name, _)| name.starts_with("wal-")).unwrap();
+    let fs = MemFs::new();
+    let mut store = open(&fs, options.clone());
+    let mut expected = State::new();
+    let mut lens = BTreeSet::new();
+    for i in 0..150u8 {
+        store.put(&[i], &[i; 200]).unwrap();
+        expected.insert(vec![i], vec![i; 200]);
+        let (name, bytes) = newest(&fs);
+        assert!(bytes.len() <= 16_384 && bytes.len() % 512 == 0, "{} bytes", bytes.len());
+        lens.insert((name, bytes.len()));
+        let killed = open(&MemFs::with_files(db(), &fs.image(db())), options.clone());
+        assert_eq!(state_of(&killed), expected, "write {i}");
+        assert_eq!(killed.recovery().stopped, None);
+    }
+    assert!(count(&fs, "wal-") >= 2);
+    assert!(lens.len() <= 3 * count(&fs, "wal-"), "{lens:?}");
+    // What does not grow in small steps, or is not synced so often, has no use for zeros.
+    let end = |options: Options, len: usize| {
+        let fs = MemFs::new();
+        open(&fs, options).put(b"k", &vec![1; len]).unwrap();
+        newest(&fs).1.len()
+    };
+    assert_eq!(end(options.clone(), 2000), 512 + 2560);
+    assert_eq!(end(Options { sync: SyncPolicy::Manual, ..options.clone() }, 200), 1024);
+    assert_eq!(end(Options { preallocate_bytes: 0, ..options }, 200), 1024);
 }
 
 #[test]

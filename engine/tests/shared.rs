@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -242,6 +242,45 @@ fn writes_that_wait_at_the_same_time_share_a_sync_and_later_ones_do_not() {
     let store = group.store();
     assert_eq!((store.stats().syncs, store.len()), (2, 9));
     assert!(group.answer(late).is_some_and(|answer| answer.is_ok()));
+}
+
+#[test]
+fn a_group_is_one_write_and_is_refused_as_one() {
+    let fs = MemFs::new();
+    let mut group = GroupCommit::new(common::open(&fs, Options { segment_size: 1 << 20, ..small() }));
+    let submit = |group: &mut GroupCommit, keys: std::ops::Range<u8>| -> Vec<_> {
+        let put = |key| {
+            let mut batch = Batch::new();
+            batch.put(&[key], &[key; 300]);
+            group.submit(batch).unwrap()
+        };
+        keys.map(put).collect()
+    };
+    let writes = Arc::new(AtomicU64::new(0));
+    let counter = writes.clone();
+    fs.hook(move |call, _| {
+        counter.fetch_add(u64::from(call == Call::Write), Ordering::Relaxed);
+        None
+    });
+    let good = submit(&mut group, 0..8);
+    group.drive();
+    assert!(good.into_iter().all(|ticket| group.answer(ticket).is_some_and(|answer| answer.is_ok())));
+    assert_eq!(writes.load(Ordering::Relaxed), 1);
+    // Enough for some of them, and for what undoes it.
+    fs.unhook();
+    fs.space(Some(0));
+    let refused = submit(&mut group, 8..255);
+    group.drive();
+    for ticket in refused {
+        let error = group.answer(ticket).unwrap().unwrap_err();
+        assert!(error.is_no_space() && error.is_refused(), "{error}");
+    }
+    fs.space(None);
+    let mut store = group.into_store();
+    store.put(b"last", b"1").unwrap();
+    assert_eq!(store.len(), 9);
+    store.close().unwrap();
+    assert_eq!(common::open(&fs, small()).len(), 9);
 }
 
 #[test]

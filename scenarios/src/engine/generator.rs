@@ -24,6 +24,7 @@ pub fn generator() -> KvGenerator {
         .option("compaction_step", 20, numbers(&[100, 700]))
         .option("snapshot_chain", 20, numbers(&[1, 2]))
         .option("write_buffer", 10, numbers(&[600, 4096]))
+        .option("preallocate", 30, numbers(&[0, 2048]))
         .option("group", 10, numbers(&[2, 3]))
         .faults(faults)
         .value_len("value_len")

@@ -12,6 +12,7 @@
 //! | `sync_writes` | the n of `"every-n"` (100) |
 //! | `sync_period_s` | the period of `"interval"`, in seconds, of which one passes with each operation (5) |
 //! | `write_buffer` | bytes of log that wait in the process (0) |
+//! | `preallocate` | bytes by which a log segment grows, where writes are synced by their count; 0: as many as it needs (the store's default) |
 //! | `group` | commit in groups: of so many writes in a row, the last comes while the sync of those before it runs; 0: one by one (default). Not together with faults |
 //! | `retain` | so many log segments that a snapshot has replaced are kept (0) |
 //! | `recycle` | overwrite the files of retired segments (false) |
@@ -93,6 +94,9 @@ impl Engine {
         };
         if let Some(bytes) = reader.number("write_buffer")? {
             to.write_buffer_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
+        if let Some(bytes) = reader.number("preallocate")? {
+            to.preallocate_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         }
         if let Some(bytes) = reader.number("compaction_step")? {
             to.compaction_step_bytes = never(bytes).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));

@@ -25,6 +25,7 @@ impl Victim for EngineVictim {
         set("compaction_step", draw.pick(&[0, 0, 300, 5000]));
         set("snapshot_chain", draw.pick(&[0, 0, 1, 3]));
         set("write_buffer", draw.pick(&[0, 0, 0, 700, 20_000]));
+        set("preallocate", draw.pick(&[0, 2048, 65536]));
         set("group", draw.pick(&[0, 0, 0, 3]));
         set("sync_writes", draw.pick(&[2, 5]));
         set("sync_period_s", draw.pick(&[2, 6]));

@@ -111,7 +111,7 @@ pub fn lay_out(start: usize, lens: impl IntoIterator<Item = usize>) -> Vec<Vec<F
 
 /// A store that never compacts by itself.
 pub fn options() -> Options {
-    Options { compact_log_bytes: None, compact_ops: None, ..Options::default() }
+    Options { compact_log_bytes: None, compact_ops: None, preallocate_bytes: 0, ..Options::default() }
 }
 
 /// A store being written, in memory.
