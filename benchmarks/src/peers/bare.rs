@@ -18,11 +18,12 @@ pub fn open(dir: &Path, _: Durability) -> Result<Box<dyn Peer>> {
 }
 
 impl Peer for Bare {
-    /// As the engine writes a record of 100 bytes: its block of 512, whole, and a new one at times.
+    /// As the engine writes a value of 100 bytes, with its key and headers: the block of 512 that it ends in,
+    /// whole, and a new one at times.
     fn put(&self, _: &[u8], _: &[u8]) -> Result<()> {
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         self.file.write_all_at(&[7; 512], *end / 512 * 512)?;
-        *end += 128;
+        *end += 148;
         Ok(self.file.sync_data()?)
     }
 
