@@ -207,14 +207,15 @@ impl<'a> Pass<'a> {
     /// A cell gets one more version: takes back what held only until then. A size ends in `page`.
     fn changed_again(&mut self, cell: CellId, page: Option<u64>, at: Pos) {
         let Some(passing) = self.passing.get_mut(&cell) else { return };
-        let persisted = &mut self.persisted;
-        passing.retain(|p| {
-            let stays = page.is_some() && p.page == page;
-            if !stays {
-                persisted.forget(p.from, p.to, at);
+        let stays = |p: &mut Passing| page.is_some() && p.page == page;
+        for Passing { from, to, .. } in passing.extract_if(.., |p| !stays(p)).collect::<Vec<_>>() {
+            self.persisted.forget(from, to, at);
+            // The other name's change is none any more that takes it back.
+            let other = if from.0 == cell { to.0 } else { from.0 };
+            if let Some(passing) = self.passing.get_mut(&other).filter(|_| other != cell) {
+                passing.retain(|p| (p.from, p.to) != (from, to));
             }
-            stays
-        });
+        }
     }
 
     /// Content and size versions of one event.
