@@ -37,6 +37,7 @@ mod names;
 mod read;
 mod recording;
 mod replay;
+mod settled;
 mod sim;
 mod size;
 mod world;

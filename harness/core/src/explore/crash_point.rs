@@ -253,7 +253,11 @@ impl<'a, S: Subject> Explorer<'a, S> {
     pub(super) fn run(&mut self, world: &Arc<World>, chooser: Chooser, nested: bool) -> Leaf<S::State> {
         self.recoveries += 1;
         let scratch = std::mem::take(&mut self.scratch);
-        let disk = SimDisk::new(world.clone(), chooser, self.settings.calls_max, scratch);
+        let calls_max = self.settings.calls_max;
+        let disk = match nested {
+            true => SimDisk::new(world.clone(), chooser, calls_max, scratch),
+            false => SimDisk::last(world.clone(), chooser, calls_max, scratch),
+        };
         if self.settings.has_recovery_faults() {
             disk.inject(self.recovery_faults(world));
         }

@@ -25,7 +25,7 @@ impl Recording {
     pub(in crate::disk) fn write_data(&mut self, inode: Inode, durable_len: u64, offset: u64, data: &[u8]) {
         let unit_len = self.rules.unit;
         let end = offset + data.len() as u64;
-        if self.rules.garbage {
+        if self.rules.garbage && !self.is_last {
             // The first write to a sector writes all of it: zeros where it says nothing.
             let zeros = [0; SECTOR];
             let sectors = offset / SECTOR as u64..end.div_ceil(SECTOR as u64);
@@ -54,8 +54,9 @@ impl Recording {
 
     /// Gives the units that some bytes cross a version each.
     fn put(&mut self, inode: Inode, offset: u64, data: &[u8]) {
+        let slot = self.slot_index(inode);
         for (unit, start, data) in by_unit(self.rules.unit, offset, data) {
-            self.patch_unit(inode, unit, start, Fill::Bytes(data));
+            self.patch_unit(inode, slot, unit, start, Fill::Bytes(data));
         }
     }
 
@@ -69,12 +70,13 @@ impl Recording {
 
     /// Writes bytes that one side alone gets to see.
     fn put_aside(&mut self, inode: Inode, offset: u64, data: &[u8], side: Side) {
+        let slot = self.slot_index(inode);
         for (unit, start, data) in by_unit(self.rules.unit, offset, data) {
-            let id = self.data_cell(inode, unit);
+            let id = self.data_cell(inode, slot, unit);
             let disk = self.cell(id).versions.last().map(|version| version.value);
             let disk = disk.unwrap_or_else(|| self.blank(inode));
             let cache = self.cached.get(&id).copied().or(disk.patch());
-            self.patch_unit(inode, unit, start, Fill::Bytes(data));
+            self.patch_unit(inode, slot, unit, start, Fill::Bytes(data));
             if let Some(version) = self.cells[id as usize].versions.last_mut() {
                 let shown = match side {
                     Side::Cache => std::mem::replace(&mut version.value, disk).patch(),
@@ -100,12 +102,16 @@ impl Recording {
         let mut units: Vec<u64> = own.chain(below.iter().copied()).collect();
         units.sort_unstable();
         units.dedup();
+        if units.is_empty() {
+            return;
+        }
+        let slot = self.slot_index(inode);
         for unit in units {
             let first = start.max(unit * unit_len);
             let last = end.min((unit + 1) * unit_len);
             if first < last {
                 let fill = Fill::Zeros((last - first) as usize);
-                self.patch_unit(inode, unit, (first % unit_len) as usize, fill);
+                self.patch_unit(inode, slot, unit, (first % unit_len) as usize, fill);
             }
         }
     }
@@ -127,12 +133,17 @@ impl Recording {
         let units = SECTOR / self.rules.unit;
         let first = sector * units as u64;
         let fresh = self.created_here(inode) || sector * sector_len >= durable_len;
-        if !fresh || (first..first + units as u64).any(|unit| self.newest_data(inode, unit).is_some()) {
+        if !fresh {
+            return false;
+        }
+        let slot = self.slot_index(inode);
+        let units = first..first + units as u64;
+        if units.clone().any(|unit| self.slots[slot].unit(unit).is_some_and(|id| self.newest(id).is_some())) {
             return false;
         }
         let removed = self.last_removed.filter(|_| scramble(sector) & 1 == 0);
-        for unit in first..first + units as u64 {
-            let cell = self.data_cell(inode, unit);
+        for unit in units {
+            let cell = self.data_cell(inode, slot, unit);
             let start = self.content.len();
             match removed.map(|removed| self.newest_data(removed, unit)) {
                 Some(Some(stale)) => {
@@ -142,7 +153,7 @@ impl Recording {
                 Some(None) => self.content.resize(start + self.rules.unit, 0),
                 None => {
                     let offset = unit * self.rules.unit as u64;
-                    self.content.extend((offset..offset + self.rules.unit as u64).map(noise));
+                    self.content.extend(noise(offset).take(self.rules.unit));
                 }
             }
             self.push(cell, Value::Garbage(PatchId { bytes: start as u32, mask: FULL }));
@@ -150,21 +161,22 @@ impl Recording {
         true
     }
 
-    fn data_cell(&mut self, inode: Inode, unit: u64) -> CellId {
-        match self.slot_mut(inode).unit(unit) {
+    fn data_cell(&mut self, inode: Inode, slot: usize, unit: u64) -> CellId {
+        match self.slots[slot].unit(unit) {
             Some(cell) => cell,
             None => {
                 let cell = self.add_cell(CellKey::Data { inode, unit });
-                self.slot_mut(inode).set_unit(unit, cell);
+                self.slots[slot].set_unit(unit, cell);
                 cell
             }
         }
     }
 
     /// Sets a unit's bytes from `start` on, over what is already there.
-    fn patch_unit(&mut self, inode: Inode, unit: u64, start: usize, fill: Fill<'_>) {
+    fn patch_unit(&mut self, inode: Inode, slot: usize, unit: u64, start: usize, fill: Fill<'_>) {
         let unit_len = self.rules.unit;
-        let before = self.newest_data(inode, unit);
+        let cell = self.data_cell(inode, slot, unit);
+        let before = self.newest(cell);
         let end = start + fill.len();
         let whole = end - start == unit_len;
         let bytes = self.content.len();
@@ -190,7 +202,6 @@ impl Recording {
             Fill::Bytes(data) => target.copy_from_slice(data),
             Fill::Zeros(_) => target.fill(0),
         }
-        let cell = self.data_cell(inode, unit);
         self.push(cell, Value::Data(PatchId { bytes: bytes as u32, mask }));
     }
 
@@ -224,8 +235,9 @@ fn scramble(place: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn noise(offset: u64) -> u8 {
-    scramble(offset / 8).to_le_bytes()[(offset % 8) as usize]
+/// Bytes that look random, from a multiple of 8 on.
+fn noise(offset: u64) -> impl Iterator<Item = u8> {
+    (offset / 8..).flat_map(|word| scramble(word).to_le_bytes())
 }
 
 enum Fill<'a> {

@@ -53,6 +53,8 @@ pub struct Recording {
     cells_used: u32,
     updates: Vec<Update>,
     rules: Rules,
+    /// No crash follows: nobody will ask what the disk has of it.
+    is_last: bool,
     content: Vec<u8>,
     masks: Vec<Mask>,
     /// The file that lost its name last: what its space held may show up elsewhere.
@@ -84,9 +86,17 @@ impl Recording {
         recording
     }
 
+    /// As [`reset`](Recording::reset), for a process after which there is no crash: what it writes shows in the
+    /// cache only, and is not kept in pieces that a disk may have or not.
+    pub(super) fn reset_last(&mut self, first_inode: u32, rules: Rules) {
+        self.reset(first_inode, Rules { unit: SECTOR, ..rules });
+        self.is_last = true;
+    }
+
     /// Empties it, keeping its memory.
     pub fn reset(&mut self, first_inode: u32, rules: Rules) {
         self.rules = rules;
+        self.is_last = false;
         self.last_removed = None;
         self.moved_dirs.clear();
         self.shrinks.clear();
@@ -180,6 +190,11 @@ impl Recording {
     }
 
     fn slot_mut(&mut self, inode: Inode) -> &mut Slot {
+        let index = self.slot_index(inode);
+        &mut self.slots[index]
+    }
+
+    fn slot_index(&mut self, inode: Inode) -> usize {
         let index = *self.slot_of.entry(inode).or_insert_with(|| {
             let index = self.slots_used;
             self.slots_used += 1;
@@ -188,7 +203,7 @@ impl Recording {
             }
             index
         });
-        &mut self.slots[index as usize]
+        index as usize
     }
 
     fn add_cell(&mut self, key: CellKey) -> CellId {
@@ -275,10 +290,22 @@ impl Recording {
         }
     }
 
+    /// Whether content of a file changed here.
+    pub(super) fn has_data(&self, inode: Inode) -> bool {
+        self.slot(inode).is_some_and(|slot| slot.units_from(0).next().is_some())
+    }
+
     /// The newest patch of a unit, if it changed here.
     pub(super) fn newest_data(&self, inode: Inode, unit: u64) -> Option<PatchId> {
         let cell = self.slot(inode)?.unit(unit)?;
-        if let Some(patch) = self.cached.get(&cell) {
+        self.newest(cell)
+    }
+
+    /// The newest patch of a unit's cell, as the cache shows it.
+    fn newest(&self, cell: CellId) -> Option<PatchId> {
+        if !self.cached.is_empty()
+            && let Some(patch) = self.cached.get(&cell)
+        {
             return Some(*patch);
         }
         match self.cell(cell).versions.last()?.value {

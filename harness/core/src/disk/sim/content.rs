@@ -51,13 +51,21 @@ impl Process {
     pub fn read(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<usize, Stop> {
         let in_sector = (offset % SECTOR as u64) as usize;
         let len = buf.len().min(SECTOR - in_sector);
-        let unit_len = self.recording.unit();
+        let unit_len = self.world.rules.unit;
         if unit_len == SECTOR {
             let inside = self.inside(inode, offset, len)?;
             self.read_inside(inode, &mut buf[..len], offset, inside)?;
             return Ok(inside.len);
         }
         let known = self.unless_asked(|process| process.inside(inode, offset, len))?;
+        if let Some(Inside { len, below: Some(below) }) = known
+            && len == below
+            && !self.recording.has_data(inode)
+            && let Some(sector) = self.settled.sector(&self.world, inode, offset / SECTOR as u64)
+        {
+            buf[..len].copy_from_slice(&sector[in_sector..in_sector + len]);
+            return Ok(len);
+        }
         let mut done = 0;
         while done < len {
             let at = offset + done as u64;
@@ -224,8 +232,9 @@ impl Process {
             true => 0,
             false => self.reader().2.size_range(inode).1,
         };
-        let unit = self.recording.unit() as u64;
+        let (unit, unit_below) = (self.recording.unit() as u64, self.world.rules.unit as u64);
         let mut below = self.world.units_from(inode, offset);
+        below.iter_mut().for_each(|number| *number = *number * unit_below / unit);
         below.retain(|number| *number < inherited.max(most).div_ceil(unit));
         below.extend(self.recording.holes(offset, most));
         below

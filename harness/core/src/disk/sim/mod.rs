@@ -16,6 +16,7 @@ use file::{SimFile, SimLock};
 
 use super::read::Reader;
 use super::recording::{Recording, Rules};
+use super::settled::Settled;
 use super::{Bounds, Chooser, Narrowing, Stop, World};
 use crate::fault::{CallKind, Fired, Injector};
 use crate::trace::{Call, Inode, Mark, Pos};
@@ -62,6 +63,7 @@ pub struct Finished {
 #[derive(Debug, Default)]
 pub struct Scratch {
     bounds: Bounds,
+    settled: Settled,
     recording: Option<Recording>,
 }
 
@@ -86,6 +88,7 @@ pub(super) struct Process {
     pub world: Arc<World>,
     pub recording: Recording,
     bounds: Bounds,
+    settled: Settled,
     chooser: Chooser,
     barriers: Vec<Barrier>,
     locks: FxHashSet<Inode>,
@@ -112,6 +115,13 @@ impl SimDisk {
         SimDisk::on(world, recording, chooser, calls_max, scratch)
     }
 
+    /// As [`new`](SimDisk::new), for a process whose recording nobody crashes: its questions are the same.
+    pub fn last(world: Arc<World>, chooser: Chooser, calls_max: u64, mut scratch: Scratch) -> SimDisk {
+        let mut recording = scratch.recording.take().unwrap_or_default();
+        recording.reset_last(world.next_inode(), world.rules);
+        SimDisk::on(world, recording, chooser, calls_max, scratch)
+    }
+
     /// A process that goes on where one was killed: on the cache that `recording` left.
     pub fn resume(world: Arc<World>, recording: Recording, calls_max: u64, scratch: Scratch) -> SimDisk {
         SimDisk::on(world, recording, Chooser::default(), calls_max, scratch)
@@ -129,6 +139,7 @@ impl SimDisk {
             world,
             recording,
             bounds: scratch.bounds,
+            settled: scratch.settled,
             chooser,
             barriers: Vec::new(),
             locks: FxHashSet::default(),
@@ -237,7 +248,11 @@ impl SimDisk {
             stop: p.stop.take(),
             calls: p.calls,
             faults: p.faults.take().map_or_else(Injector::default, |faults| *faults),
-            scratch: Scratch { bounds: std::mem::take(&mut p.bounds), recording: None },
+            scratch: Scratch {
+                bounds: std::mem::take(&mut p.bounds),
+                settled: std::mem::take(&mut p.settled),
+                recording: None,
+            },
         }
     }
 

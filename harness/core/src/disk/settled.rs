@@ -1,0 +1,79 @@
+//! Sectors whose content is beyond doubt: run after run on one disk reads them as a whole, where a sector may be
+//! torn and each of its units had to be looked at.
+
+use std::sync::{Arc, Weak};
+
+use rustc_hash::FxHashMap;
+
+use super::read::Reader;
+use super::{Bounds, Chooser, SECTOR, World};
+use crate::trace::Inode;
+
+/// Sectors of longer files (32 MiB) are not kept.
+const SECTORS_MAX: u64 = 1 << 16;
+
+/// What was found out about a sector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Found {
+    #[default]
+    Nothing,
+    /// What it holds depends on the crash.
+    InDoubt,
+    /// Its bytes begin here.
+    At(u32),
+}
+
+/// The sectors of a world that all its disks have in common, as far as they were read.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    world: Weak<World>,
+    /// As they are before anything is decided.
+    bounds: Bounds,
+    /// Answers nothing.
+    chooser: Chooser,
+    files: FxHashMap<Inode, Vec<Found>>,
+    bytes: Vec<u8>,
+}
+
+impl Settled {
+    /// A sector of a file, if it holds the same on every disk of the world; its size is another question.
+    pub fn sector(&mut self, world: &Arc<World>, inode: Inode, sector: u64) -> Option<&[u8]> {
+        if sector >= SECTORS_MAX || world.layers.is_empty() {
+            return None;
+        }
+        if !std::ptr::eq(self.world.as_ptr(), Arc::as_ptr(world)) {
+            self.begin(world);
+        }
+        let sectors = self.files.entry(inode).or_default();
+        let index = sector as usize;
+        if sectors.len() <= index {
+            sectors.resize(index + 1, Found::Nothing);
+        }
+        if sectors[index] == Found::Nothing {
+            let start = self.bytes.len();
+            self.bytes.resize(start + SECTOR, 0);
+            let mut reader = Reader { world, bounds: &mut self.bounds, chooser: &mut self.chooser };
+            let out = &mut self.bytes[start..];
+            let read = reader.data_inside(world.layers.len(), inode, sector * SECTOR as u64, out);
+            sectors[index] = match (read, u32::try_from(start)) {
+                (Ok(()), Ok(start)) => Found::At(start),
+                _ => {
+                    self.bytes.truncate(start);
+                    Found::InDoubt
+                }
+            };
+        }
+        match sectors[index] {
+            Found::At(start) => Some(&self.bytes[start as usize..][..SECTOR]),
+            _ => None,
+        }
+    }
+
+    fn begin(&mut self, world: &Arc<World>) {
+        self.world = Arc::downgrade(world);
+        self.bounds.start(world);
+        self.chooser.put_off(true);
+        self.files.clear();
+        self.bytes.clear();
+    }
+}
