@@ -77,3 +77,45 @@ impl Settled {
         self.bytes.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use unplug_vfs::{OpenOptions, Vfs};
+
+    use super::super::{CrashedLayer, Scratch, SimDisk};
+    use super::*;
+    use crate::model::{Model, Persisted};
+    use crate::trace::ROOT;
+
+    fn crashed(last_write: u8) -> Arc<World> {
+        let model = Model::by_name("paranoid").unwrap();
+        let empty = Arc::new(World::empty(model.rules()));
+        let disk = SimDisk::new(empty.clone(), Chooser::default(), u64::MAX, Scratch::default());
+        let options = OpenOptions { write: true, create: true, ..OpenOptions::default() };
+        let file = disk.open(Path::new("/a"), options).unwrap();
+        file.write_at(&[1; 600], 0).unwrap();
+        file.sync_all().unwrap();
+        file.write_at(&[last_write; 8], 600).unwrap();
+        let recording = Arc::new(disk.finish().recording);
+        let persisted = Arc::new(Persisted::new(&model, &recording));
+        let at = recording.trace.end();
+        Arc::new(empty.crash(CrashedLayer { recording, persisted, at }, &[]))
+    }
+
+    #[test]
+    fn a_sector_is_settled_if_no_crash_changes_it_and_each_world_has_its_own() {
+        let mut settled = Settled::default();
+        let file = Inode(ROOT.0 + 1);
+        for last_write in [2, 3] {
+            let world = crashed(last_write);
+            for _ in 0..2 {
+                assert_eq!(settled.sector(&world, file, 0), Some(&[1; SECTOR][..]));
+                assert_eq!(settled.sector(&world, file, 1), None, "8 of its bytes were not synced");
+            }
+        }
+        let nothing = Arc::new(World::empty(Model::by_name("paranoid").unwrap().rules()));
+        assert_eq!(settled.sector(&nothing, file, 0), None);
+    }
+}
