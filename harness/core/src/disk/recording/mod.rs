@@ -292,7 +292,7 @@ impl Recording {
 
     /// Whether content of a file changed here.
     pub(super) fn has_data(&self, inode: Inode) -> bool {
-        self.slot(inode).is_some_and(|slot| slot.units_from(0).next().is_some())
+        self.slot(inode).is_some_and(Slot::has_units)
     }
 
     /// The newest patch of a unit, if it changed here.

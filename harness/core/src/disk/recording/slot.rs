@@ -35,6 +35,11 @@ impl Slot {
         }
     }
 
+    /// Whether any unit has a cell.
+    pub(super) fn has_units(&self) -> bool {
+        !self.dense.is_empty() || !self.sparse.is_empty()
+    }
+
     pub(super) fn set_unit(&mut self, unit: u64, cell: CellId) {
         if unit < DENSE_UNITS {
             let index = unit as usize;
