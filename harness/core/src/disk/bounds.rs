@@ -61,6 +61,19 @@ impl Bounds {
         &self.trail
     }
 
+    /// The same, for whoever wants to keep it: the next start does not.
+    pub(super) fn trail_mut(&mut self) -> &mut Vec<Narrowing> {
+        &mut self.trail
+    }
+
+    /// Narrows as a run before did, all that follows included.
+    pub(super) fn repeat(&mut self, narrowed: &[Narrowing]) {
+        for n in narrowed {
+            self.set(*n);
+        }
+        self.trail.extend_from_slice(narrowed);
+    }
+
     /// A cell's bounds.
     pub fn get(&mut self, world: &World, layer: usize, cell: CellId) -> (u32, u32) {
         let bounds = &mut self.layers[layer];

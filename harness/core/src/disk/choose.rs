@@ -61,6 +61,8 @@ pub enum Stop {
 #[derive(Clone, Debug, Default)]
 pub struct Chooser {
     path: Vec<Choice>,
+    /// How much of it is the path of the run before.
+    shared: usize,
     asked: usize,
     policy: Policy,
     /// Answers to give whatever the questions are, as a token has them.
@@ -72,10 +74,28 @@ impl Chooser {
     /// Begins a run that keeps to `path` (which may be empty) and then follows `policy`.
     pub fn start(&mut self, path: Vec<Choice>, policy: Policy) {
         self.path = path;
+        self.shared = 0;
         self.asked = 0;
         self.policy = policy;
         self.script.clear();
         self.putting_off = false;
+    }
+
+    /// The same, for the run after one on the same disk with the same memory that took the same path as far as
+    /// the last answer of this one, which is another.
+    pub fn start_beside(&mut self, path: Vec<Choice>, policy: Policy) {
+        self.start(path, policy);
+        self.shared = self.path.len().saturating_sub(1);
+    }
+
+    /// The path, and how much of it is that of the run before.
+    pub(super) fn shared(&self) -> (&[Choice], usize) {
+        (&self.path, self.shared)
+    }
+
+    /// The questions of the path up to this number are asked and answered.
+    pub(super) fn pass(&mut self, asked: usize) {
+        self.asked = asked;
     }
 
     /// From here on, questions are refused with [`Stop::PutOff`], or answered again.

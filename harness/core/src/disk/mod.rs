@@ -40,6 +40,7 @@ mod replay;
 mod settled;
 mod sim;
 mod size;
+mod transcript;
 mod world;
 
 pub use bounds::{Bounds, Narrowing};

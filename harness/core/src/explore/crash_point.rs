@@ -199,7 +199,9 @@ impl<'a, S: Subject> Explorer<'a, S> {
             }
             runs += 1;
             let fixed = path.len();
-            path = self.leaf(world, (stack, crashes), (path, fixed), Policy::Newest, &mut put_off)?.0;
+            let mut chooser = Chooser::default();
+            chooser.start_beside(path, Policy::Newest);
+            path = self.leaf(world, (stack, crashes), (chooser, fixed), &mut put_off)?.0;
             self.explore_put_off(world, stack, crashes, &mut put_off, false)?;
             loop {
                 match path.last_mut() {
@@ -214,19 +216,16 @@ impl<'a, S: Subject> Explorer<'a, S> {
         }
     }
 
-    /// One recovery along a path, checked; the crashes of that recovery that only this path reaches are put
-    /// off. Returns the whole path and the state that came back.
+    /// One recovery, checked; its crashes behind question number `fixed`, which no other recovery reaches, are
+    /// put off. Returns the whole path and the state that came back.
     pub(super) fn leaf(
         &mut self,
         world: &Arc<World>,
         (stack, crashes): (&[Crashed<S::State>], &[CrashEvidence]),
-        (path, fixed): (Vec<Choice>, usize),
-        policy: Policy,
+        (chooser, fixed): (Chooser, usize),
         put_off: &mut PutOff<S::State>,
     ) -> Walk<S::State, (Vec<Choice>, S::State)> {
         let nested = (stack.len() as u32) < self.settings.depth;
-        let mut chooser = Chooser::default();
-        chooser.start(path, policy);
         let mut leaf = self.run(world, chooser, nested);
         let state = if let Some(observer) = &mut self.observer {
             let decided = &leaf.finished.decided;

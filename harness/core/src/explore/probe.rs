@@ -14,7 +14,7 @@ use rand_chacha::rand_core::SeedableRng;
 use super::crash_point::{Coverage, Crashed, Explorer, Walk};
 use super::nested::PutOff;
 use super::token::CrashEvidence;
-use crate::disk::{Choice, Policy, World};
+use crate::disk::{Choice, Chooser, Policy, World};
 use crate::subject::Subject;
 
 /// Random completions tried at each prefix.
@@ -61,8 +61,13 @@ fn probe<S: Subject>(
     put_off: &mut PutOff<S::State>,
 ) -> Walk<S::State, Option<Vec<Vec<Choice>>>> {
     let fixed = prefix.len();
+    let begin = |policy| {
+        let mut chooser = Chooser::default();
+        chooser.start(prefix.clone(), policy);
+        chooser
+    };
     let (newest_path, newest) =
-        explorer.leaf(world, (stack, crashes), (prefix.clone(), fixed), Policy::Newest, put_off)?;
+        explorer.leaf(world, (stack, crashes), (begin(Policy::Newest), fixed), put_off)?;
     let Some(first) = newest_path.get(fixed).copied() else {
         return ControlFlow::Continue(None);
     };
@@ -78,7 +83,7 @@ fn probe<S: Subject>(
         // What crashes inside these recoveries may do was covered by the first completion or is left out:
         // probing promises nothing of them.
         let (_, state) =
-            explorer.leaf(world, (stack, crashes), (prefix.clone(), usize::MAX), policy, put_off)?;
+            explorer.leaf(world, (stack, crashes), (begin(policy), usize::MAX), put_off)?;
         agree &= state == newest;
     }
     if agree {

@@ -290,6 +290,12 @@ impl Recording {
         }
     }
 
+    /// Whether a file was created here, or its size or content changed.
+    pub(super) fn has_changed(&self, inode: Inode) -> bool {
+        let changed = |slot: &Slot| slot.size.is_some() || slot.has_units();
+        self.created_here(inode) || self.slot(inode).is_some_and(changed)
+    }
+
     /// Whether content of a file changed here.
     pub(super) fn has_data(&self, inode: Inode) -> bool {
         self.slot(inode).is_some_and(Slot::has_units)

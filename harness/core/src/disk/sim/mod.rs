@@ -17,6 +17,7 @@ use file::{SimFile, SimLock};
 use super::read::Reader;
 use super::recording::{Recording, Rules};
 use super::settled::Settled;
+use super::transcript::Transcript;
 use super::{Bounds, Chooser, Narrowing, Stop, World};
 use crate::fault::{CallKind, Fired, Injector};
 use crate::trace::{Call, Inode, Mark, Pos};
@@ -64,6 +65,7 @@ pub struct Finished {
 pub struct Scratch {
     bounds: Bounds,
     settled: Settled,
+    transcript: Transcript,
     recording: Option<Recording>,
 }
 
@@ -89,6 +91,7 @@ pub(super) struct Process {
     pub recording: Recording,
     bounds: Bounds,
     settled: Settled,
+    transcript: Transcript,
     chooser: Chooser,
     barriers: Vec<Barrier>,
     locks: FxHashSet<Inode>,
@@ -134,12 +137,14 @@ impl SimDisk {
         calls_max: u64,
         mut scratch: Scratch,
     ) -> SimDisk {
+        scratch.transcript.begin(&world, chooser.shared(), scratch.bounds.trail_mut());
         scratch.bounds.start(&world);
         let process = Process {
             world,
             recording,
             bounds: scratch.bounds,
             settled: scratch.settled,
+            transcript: scratch.transcript,
             chooser,
             barriers: Vec::new(),
             locks: FxHashSet::default(),
@@ -240,17 +245,20 @@ impl SimDisk {
         process.generation += 1;
         process.barrier();
         let p = &mut *process;
+        let path = p.chooser.take_path();
+        p.transcript.end(&path);
         Finished {
             recording: std::mem::take(&mut p.recording),
             decided: p.bounds.trail().to_vec(),
             barriers: std::mem::take(&mut p.barriers),
-            path: p.chooser.take_path(),
+            path,
             stop: p.stop.take(),
             calls: p.calls,
             faults: p.faults.take().map_or_else(Injector::default, |faults| *faults),
             scratch: Scratch {
                 bounds: std::mem::take(&mut p.bounds),
                 settled: std::mem::take(&mut p.settled),
+                transcript: std::mem::take(&mut p.transcript),
                 recording: None,
             },
         }
