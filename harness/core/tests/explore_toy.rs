@@ -3,7 +3,7 @@
 mod common;
 
 use common::{MISTAKES, Mistake, Op, Toy, settings, steps};
-use unplug::explore::explore;
+use unplug::explore::{Settings, explore};
 use unplug::model::Model;
 
 fn workload() -> Vec<Op> {
@@ -47,4 +47,30 @@ fn every_mistake_is_found() {
         assert!(!found.violations.is_empty(), "{mistake:?} in {} recoveries", found.recoveries);
         println!("{mistake:?}: {:#?}", found.violations);
     }
+}
+
+#[test]
+fn workers_that_share_a_crash_point_find_what_one_finds_alone() {
+    use Op::Put;
+    // Nothing is synced, so that there are few crash points and much to each.
+    let unsynced = vec![Put(1, 1), Put(2, 1), Put(1, 2)];
+    let mut violated = 0;
+    for mistake in MISTAKES {
+        let toy = Toy { mistake, record_len: 700 };
+        for (ops, kills) in [(workload(), false), (unsynced.clone(), false), (unsynced.clone(), true)] {
+            for limit in [u64::MAX, 400, 150, 1] {
+                let found = |jobs| {
+                    let settings = settings(Model::posix(), 2);
+                    let settings = Settings { jobs, limit, kills, ..settings };
+                    format!("{:?}", explore(&toy, &steps(&ops), &settings))
+                };
+                let alone = found(1);
+                violated += u32::from(alone.contains("violations: [Violation"));
+                for jobs in [2, 3, 8] {
+                    assert_eq!(found(jobs), alone, "{mistake:?}, {jobs} jobs, limit {limit}");
+                }
+            }
+        }
+    }
+    assert!(violated > 0);
 }

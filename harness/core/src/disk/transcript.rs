@@ -79,12 +79,7 @@ impl Transcript {
 
     /// What the run before was answered here, if it is known, copied to `out`; the first `decided` of what it
     /// decided are decided in this run. Returns the answer and what has to be decided now.
-    pub fn repeat(
-        &mut self,
-        query: Query,
-        decided: usize,
-        out: &mut [u8],
-    ) -> Option<(Answer, &[Narrowing])> {
+    pub fn repeat(&mut self, query: Query, decided: usize, out: &mut [u8]) -> Option<(Answer, &[Narrowing])> {
         let (_, answer) = *self.reads.get(self.done).filter(|(known, _)| *known == query)?;
         out[..answer.len].copy_from_slice(&self.bytes[self.done_bytes..][..answer.len]);
         self.done += 1;
@@ -103,5 +98,68 @@ impl Transcript {
         self.bytes.extend_from_slice(bytes);
         self.done += 1;
         self.done_bytes += bytes.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Question;
+    use super::super::recording::Rules;
+    use super::*;
+
+    fn world() -> Arc<World> {
+        Arc::new(World::empty(Rules::default()))
+    }
+
+    fn choice(answer: u32) -> Choice {
+        Choice { question: Question { layer: 0, cell: 0, start: 0, end: 8, options: 2 }, answer }
+    }
+
+    fn narrowing(lo: u32) -> Narrowing {
+        Narrowing { layer: 0, cell: 0, lo, hi: lo }
+    }
+
+    fn query(offset: u64, asked: usize) -> Query {
+        Query { inode: Inode(7), offset, len: 2, asked }
+    }
+
+    /// Two reads, the second of which asks a question, then a third that asks another.
+    fn run(transcript: &mut Transcript, world: &Arc<World>) -> Vec<Choice> {
+        transcript.begin(world, (&[], 0), &mut Vec::new());
+        transcript.add(query(0, 0), Answer { len: 2, asked: 0, decided: 0 }, b"ab");
+        transcript.add(query(2, 0), Answer { len: 1, asked: 1, decided: 1 }, b"c");
+        transcript.add(query(4, 1), Answer { len: 2, asked: 2, decided: 3 }, b"de");
+        let path = vec![choice(0), choice(0)];
+        transcript.end(&path);
+        path
+    }
+
+    #[test]
+    fn reads_are_repeated_up_to_the_first_new_answer() {
+        let (world, mut transcript, mut out) = (world(), Transcript::default(), [0; 2]);
+        run(&mut transcript, &world);
+        let mut decided = vec![narrowing(1), narrowing(2), narrowing(3)];
+        transcript.begin(&world, (&[choice(0), choice(1)], 1), &mut decided);
+        let (answer, narrowed) = transcript.repeat(query(0, 0), 0, &mut out).unwrap();
+        assert_eq!((answer.len, answer.asked, narrowed, &out), (2, 0, &[][..], b"ab"));
+        let (answer, narrowed) = transcript.repeat(query(2, 0), 0, &mut out).unwrap();
+        assert_eq!((answer.len, answer.asked, narrowed, out[0]), (1, 1, &[narrowing(1)][..], b'c'));
+        assert!(transcript.repeat(query(4, 1), 1, &mut out).is_none(), "it asks what is answered anew");
+    }
+
+    #[test]
+    fn nothing_is_repeated_on_another_disk_or_for_another_read() {
+        let (world, mut transcript, mut out) = (world(), Transcript::default(), [0; 2]);
+        let path = run(&mut transcript, &world);
+        transcript.begin(&world, (&path, 1), &mut Vec::new());
+        assert!(transcript.repeat(query(2, 0), 0, &mut out).is_none());
+        transcript.add(query(2, 0), Answer { len: 2, asked: 0, decided: 0 }, b"cd");
+        assert!(transcript.repeat(query(2, 0), 0, &mut out).is_none(), "the rest is of another run");
+        transcript.end(&path);
+        transcript.begin(&world, (&path, 1), &mut Vec::new());
+        assert!(transcript.repeat(query(2, 0), 0, &mut out).is_some());
+        let other = Arc::new(World::clone(&world));
+        transcript.begin(&other, (&path, 1), &mut Vec::new());
+        assert!(transcript.repeat(query(2, 0), 0, &mut out).is_none());
     }
 }

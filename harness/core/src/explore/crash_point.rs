@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::crew::Crew;
 use super::judge::{Wrong, judge, panicked, stop_failure};
 use super::nested::PutOff;
 use super::process::{self, End};
@@ -87,8 +88,8 @@ pub struct Explorer<'a, S: Subject> {
     pub subject: &'a S,
     pub settings: &'a Settings,
     pub epilogue: &'a [Step<S::Op>],
-    /// The first crash point known to be violated; work behind it is in vain.
-    pub violated: &'a AtomicUsize,
+    /// The workers of this exploration.
+    pub crew: &'a Crew,
     /// The one being explored.
     pub index: usize,
     pub recoveries: u64,
@@ -123,13 +124,13 @@ impl<'a, S: Subject> Explorer<'a, S> {
         subject: &'a S,
         settings: &'a Settings,
         epilogue: &'a [Step<S::Op>],
-        violated: &'a AtomicUsize,
+        crew: &'a Crew,
     ) -> Explorer<'a, S> {
         Explorer {
             subject,
             settings,
             epilogue,
-            violated,
+            crew,
             index: 0,
             recoveries: 0,
             faults_fired: 0,
@@ -145,9 +146,9 @@ impl<'a, S: Subject> Explorer<'a, S> {
     pub fn crash_point(&mut self, world: &Arc<World>, crashed: Crashed<S::State>) -> Walk<S::State> {
         self.start();
         let at = crashed.at;
-        let mut stack = vec![crashed];
-        let mut crashes = vec![CrashEvidence { at, choices: Vec::new() }];
-        self.world(world, &mut stack, &mut crashes)?;
+        let stack = vec![crashed];
+        let crashes = vec![CrashEvidence { at, choices: Vec::new() }];
+        self.world(world, &stack, &crashes)?;
         let is_sound = !self.settings.has_recovery_faults() && !self.settings.is_disk_lying();
         if self.observer.is_some() || !is_sound || self.stopped() {
             return ControlFlow::Continue(());
@@ -171,7 +172,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
         let late = || self.settings.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let cancelled = || self.settings.cancel.as_ref().is_some_and(|c| c.load(Ordering::Relaxed));
         let over = self.recoveries >= self.settings.limit;
-        if over || self.violated.load(Ordering::Relaxed) < self.index || cancelled() || late() {
+        if over || self.crew.violated() < self.index || cancelled() || late() {
             self.coverage = Coverage::Unexplored;
             return true;
         }
@@ -182,8 +183,8 @@ impl<'a, S: Subject> Explorer<'a, S> {
     pub(super) fn world(
         &mut self,
         world: &Arc<World>,
-        stack: &mut Vec<Crashed<S::State>>,
-        crashes: &mut Vec<CrashEvidence>,
+        stack: &[Crashed<S::State>],
+        crashes: &[CrashEvidence],
     ) -> Walk<S::State> {
         let mut path: Vec<Choice> = Vec::new();
         let mut put_off = PutOff::new();

@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use super::confirm;
 use super::crash_point::{Crashed, Explorer, Found, Walk, worth_crashing};
+use super::crew::Crew;
 use super::kill::written;
 use super::pool::{Prepared, fnv1a};
 use super::process::End;
@@ -231,8 +231,8 @@ fn follow<S: Subject>(
     prepared: &Prepared<S>,
     evidence: &Evidence,
 ) -> Option<Box<Found<S::State>>> {
-    let violated = AtomicUsize::new(usize::MAX);
-    let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &violated);
+    let crew = Crew::new(0);
+    let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &crew);
     if let (Some(at), []) = (evidence.killed_at, &evidence.crashes[..]) {
         let point = killed(prepared, at, evidence.written)?;
         return explorer.resume(prepared, point).break_value();
@@ -288,8 +288,8 @@ fn last_image<S: Subject>(
     prepared: &Prepared<S>,
     evidence: &Evidence,
 ) -> Option<Tree> {
-    let violated = AtomicUsize::new(usize::MAX);
-    let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &violated);
+    let crew = Crew::new(0);
+    let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &crew);
     let (world, stack) = walk(&mut explorer, prepared, evidence)?;
     let decided: Vec<Narrowing> = Vec::new();
     let positions = world.layers.iter().map(|layer| layer.at).collect();

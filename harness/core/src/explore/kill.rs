@@ -59,9 +59,9 @@ impl<S: Subject> Explorer<'_, S> {
         self.start();
         let successor = self.resume(prepared, point)?;
         self.killed_at = Some(point.at);
-        for (world, mut stack) in successor.crashes() {
-            let mut crashes = vec![CrashEvidence { at: world.layers[0].at, choices: Vec::new() }];
-            self.world(&world, &mut stack, &mut crashes)?;
+        for (world, stack) in successor.crashes() {
+            let crashes = vec![CrashEvidence { at: world.layers[0].at, choices: Vec::new() }];
+            self.world(&world, &stack, &crashes)?;
             if self.stopped() {
                 break;
             }

@@ -2,6 +2,7 @@
 
 mod confirm;
 mod crash_point;
+mod crew;
 mod finding;
 mod judge;
 mod kill;

@@ -141,8 +141,8 @@ impl<S: Subject> Explorer<'_, S> {
     pub(super) fn explore_put_off(
         &mut self,
         world: &Arc<World>,
-        stack: &mut Vec<Crashed<S::State>>,
-        crashes: &mut Vec<CrashEvidence>,
+        stack: &[Crashed<S::State>],
+        crashes: &[CrashEvidence],
         put_off: &mut PutOff<S::State>,
         all: bool,
     ) -> Walk<S::State> {
@@ -150,21 +150,21 @@ impl<S: Subject> Explorer<'_, S> {
             return ControlFlow::Continue(());
         }
         put_off.decisions = 0;
-        for group in std::mem::take(&mut put_off.groups) {
+        let groups = std::mem::take(&mut put_off.groups);
+        let mut parts = Vec::new();
+        for group in &groups {
             for crash in &group.crashes {
-                for disks in &crash.disks {
-                    self.explore_disks(world, stack, crashes, (&group, crash, disks))?;
-                }
+                parts.extend(crash.disks.iter().map(|disks| (group, crash, disks)));
             }
         }
-        ControlFlow::Continue(())
+        self.in_parts(&parts, |explorer, part| explorer.explore_disks(world, stack, crashes, *part))
     }
 
     fn explore_disks(
         &mut self,
         world: &Arc<World>,
-        stack: &mut Vec<Crashed<S::State>>,
-        crashes: &mut Vec<CrashEvidence>,
+        stack: &[Crashed<S::State>],
+        crashes: &[CrashEvidence],
         (group, crash, disks): (&Group<S::State>, &Crash, &Disks),
     ) -> Walk<S::State> {
         let mut explore = |bounds: &[Narrowing], choices: &[u32]| {
@@ -172,15 +172,14 @@ impl<S: Subject> Explorer<'_, S> {
             let next = Arc::new(world.crash(CrashedLayer { recording, persisted, at: crash.at }, bounds));
             let (layer, history) = (world.layers.len(), group.history.clone());
             let Crash { first, at, .. } = *crash;
-            stack.push(Crashed { layer, history, recovered_at: group.recovered_at, first, at });
+            let recovered_at = group.recovered_at;
+            let (mut stack, mut crashes) = (stack.to_vec(), crashes.to_vec());
+            stack.push(Crashed { layer, history, recovered_at, first, at });
             if let Some(last) = crashes.last_mut() {
                 last.choices = choices.to_vec();
             }
             crashes.push(CrashEvidence { at, choices: Vec::new() });
-            let walked = self.world(&next, stack, crashes);
-            crashes.pop();
-            stack.pop();
-            walked
+            self.world(&next, &stack, &crashes)
         };
         let Some(one) = disks.members.first() else { return ControlFlow::Continue(()) };
         let found = explore(&disks.bounds, &one.choices);

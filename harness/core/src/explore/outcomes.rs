@@ -1,9 +1,8 @@
 //! Everything that recovery can come back with, for those who judge it themselves (and for the test that
 //! holds the lazy exploration against brute force).
 
-use std::sync::atomic::AtomicUsize;
-
 use super::crash_point::{Crashed, Explorer};
+use super::crew::Crew;
 use super::pool::Prepared;
 use super::{CrashKind, CrashPoint, Settings, Step, kill_points};
 use crate::subject::Subject;
@@ -56,8 +55,8 @@ fn observed<S: Subject>(
             }
         }
     };
-    let violated = AtomicUsize::new(usize::MAX);
-    let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &violated);
+    let crew = Crew::new(0);
+    let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &crew);
     explorer.observer = Some(&mut observe);
     for point in points(&prepared) {
         let walk = match point.kind {

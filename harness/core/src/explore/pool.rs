@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::crash_point::{Coverage, Crashed, Explorer, Found};
+use super::crew::Crew;
 use super::process::{self, WorkloadRun};
 use super::{
     CrashKind, CrashPoint, Evidence, Exploration, Reproduction, Settings, Step, crash_points, kill_points,
@@ -273,17 +274,19 @@ fn explore_points<S: Subject>(
     part: Part,
 ) -> Vec<PointResult<S::State>> {
     let next = AtomicUsize::new(0);
-    let violated = AtomicUsize::new(usize::MAX);
+    let jobs = settings.jobs.max(1);
+    let workers = jobs.min(points.len().max(1));
+    let crew = Crew::new(jobs - workers);
     let results: Mutex<Vec<Option<PointResult<S::State>>>> = Mutex::new(Vec::new());
     let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
     lock().resize_with(points.len(), || None);
     let work = || {
-        let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &violated);
+        let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &crew);
         explorer.behind_faults = part == Part::BehindFaults;
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(point) = points.get(index) else { break };
-            if violated.load(Ordering::Relaxed) < index {
+            if crew.violated() < index {
                 break;
             }
             explorer.index = index;
@@ -296,7 +299,7 @@ fn explore_points<S: Subject>(
             let found = match walk {
                 ControlFlow::Continue(()) => None,
                 ControlFlow::Break(found) => {
-                    violated.fetch_min(index, Ordering::Relaxed);
+                    crew.note_violated(index);
                     Some(found)
                 }
             };
@@ -307,14 +310,15 @@ fn explore_points<S: Subject>(
             let result = PointResult { recoveries, faults_fired, coverage, found };
             lock()[index] = Some(result);
         }
+        crew.release();
     };
     std::thread::scope(|scope| {
-        for _ in 1..settings.jobs.clamp(1, points.len().max(1)) {
+        for _ in 1..workers {
             scope.spawn(work);
         }
         work();
     });
-    let last = violated.load(Ordering::Relaxed);
+    let last = crew.violated();
     let all = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     all.into_iter().take(last.saturating_add(1)).flatten().collect()
 }

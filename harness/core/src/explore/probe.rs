@@ -82,8 +82,7 @@ fn probe<S: Subject>(
     for policy in policies {
         // What crashes inside these recoveries may do was covered by the first completion or is left out:
         // probing promises nothing of them.
-        let (_, state) =
-            explorer.leaf(world, (stack, crashes), (begin(policy), usize::MAX), put_off)?;
+        let (_, state) = explorer.leaf(world, (stack, crashes), (begin(policy), usize::MAX), put_off)?;
         agree &= state == newest;
     }
     if agree {

@@ -15,12 +15,14 @@ use unplug_vfs::{FileKind, OpenOptions, Vfs};
 /// Runs `process` on `world` in every way that its choices allow.
 pub fn explore<T>(world: &Arc<World>, process: impl Fn(&SimDisk) -> T, mut each: impl FnMut(T, Finished)) {
     let mut path = Vec::new();
+    let mut scratch = Scratch::default();
     loop {
         let mut chooser = Chooser::default();
-        chooser.start(path, Policy::Newest);
-        let disk = SimDisk::new(Arc::clone(world), chooser, u64::MAX, Scratch::default());
+        chooser.start_beside(path, Policy::Newest);
+        let disk = SimDisk::new(Arc::clone(world), chooser, u64::MAX, scratch);
         let result = process(&disk);
-        let finished = disk.finish();
+        let mut finished = disk.finish();
+        scratch = std::mem::take(&mut finished.scratch);
         path = finished.path.clone();
         each(result, finished);
         while path.last().is_some_and(|choice| choice.answer + 1 == choice.question.options) {
