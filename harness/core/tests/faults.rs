@@ -351,6 +351,29 @@ proptest! {
     }
 }
 
+#[test]
+fn a_sector_that_a_lost_write_was_meant_for_counts_as_written() {
+    for fault in ["write #2 -> misdirected 512", "write #2 -> lost"] {
+        let work = |disk: &SimDisk| {
+            durable(disk, &[b'o'; 700]);
+            inject(disk, &[fault]);
+            let file = open(disk, "/b");
+            // The last of these writes a part of the sector that the one before was meant for.
+            for (content, offset) in [(&[1; 1][..], 4000), (&[2; 600], 512), (&[3; 600], 0)] {
+                file.write_at(content, offset).unwrap();
+            }
+            file.sync_all().unwrap();
+        };
+        for model in Model::NAMES.map(|name| Model::by_name(name).unwrap()) {
+            let trace = finished(&model, work).recording.trace;
+            let legal = trees_at(&Base::empty(), &trace, trace.end(), &model, 3000).unwrap();
+            let legal: BTreeSet<Tree> = legal.iter().map(shown).collect();
+            let found = found_on(&crashed(&model, work), |_| {});
+            assert!(found == legal, "{fault} under {}", model.name);
+        }
+    }
+}
+
 // The oracle, on a store of one number: a log of records, of which the last one counts.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

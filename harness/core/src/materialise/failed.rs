@@ -2,7 +2,7 @@
 
 use super::chains::{Value, Version, piece};
 use super::record::{Record, page_of};
-use super::{Cell, PAGE_LEN};
+use super::{Cell, PAGE_LEN, SECTOR_LEN};
 use crate::model::FailedSize;
 use crate::trace::{FailedSync, Inode, Pos};
 
@@ -69,6 +69,8 @@ impl Record<'_> {
         let content = self.cache.entry(inode).or_default();
         content.resize(old_len.max(end) as usize, 0);
         content[offset as usize..end as usize].copy_from_slice(data);
+        let sectors = offset / SECTOR_LEN..end.div_ceil(SECTOR_LEN);
+        self.lost.extend(sectors.map(|sector| (inode, sector)));
         if let (Some(lands), false) = (lands, data.is_empty()) {
             let mut landed = content.clone();
             let landed_end = lands + data.len() as u64;

@@ -18,6 +18,7 @@ pub(super) fn chains(base: &Base, trace: &Trace, crash: Pos, model: &Model) -> C
         cache: base.files.clone(),
         removed: None,
         ordered: Vec::new(),
+        lost: BTreeSet::new(),
         names: BTreeMap::new(),
         renames: Vec::new(),
         pages: Vec::new(),
@@ -41,6 +42,8 @@ pub(super) struct Record<'a> {
     removed: Option<Vec<u8>>,
     /// The last element of the ordered class.
     pub ordered: Vec<Version>,
+    /// The sectors that writes which the disk lost were meant for: they count as written.
+    pub lost: BTreeSet<(Inode, u64)>,
     /// The changes of names, by the file or directory that a call made them for. A file that lost its name to
     /// another by a rename is not it.
     pub names: BTreeMap<Inode, BTreeSet<Version>>,
@@ -252,8 +255,9 @@ impl Record<'_> {
         let per_sector = SECTOR_LEN / self.chains.unit;
         let pieces = sector * per_sector..(sector + 1) * per_sector;
         let durable_len = self.chains.files.get(&inode).map_or(0, |content| content.len() as u64);
-        let fresh =
-            sector * SECTOR_LEN >= durable_len && self.chains.pieces(inode, pieces.clone()).is_empty();
+        let fresh = sector * SECTOR_LEN >= durable_len
+            && self.chains.pieces(inode, pieces.clone()).is_empty()
+            && !self.lost.contains(&(inode, sector));
         let garbage = self.model.unwritten == Unwritten::Garbage && fresh;
         if garbage {
             let mut versions = Vec::new();
