@@ -1,5 +1,6 @@
 //! The store's directory: every call of the file system goes through here and comes back with a typed error.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,6 +48,7 @@ pub(crate) struct File {
 #[derive(Default)]
 pub(crate) struct Listing {
     names: Vec<Name>,
+    is_empty: bool,
 }
 
 impl Dir {
@@ -79,16 +81,46 @@ impl Dir {
         if !create {
             return Err(Error::NotFound { path: self.path.clone() });
         }
-        match self.vfs.create_dir(&self.path) {
-            Ok(()) => {}
-            // Somebody else was faster; the lock decides.
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(Error::io("create", &self.path, e)),
+        if let Some(aside) = self.aside()
+            && self.vfs.read_dir(&aside).is_ok_and(|entries| entries.is_empty())
+        {
+            // Whatever comes of it: if it is still missing, it is created.
+            let _ = self.vfs.rename(&aside, &self.path);
         }
+        let created = match self.vfs.create_dir(&self.path) {
+            Ok(()) => true,
+            // It was put back, or somebody else was faster; the lock decides.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(e) => return Err(Error::io("create", &self.path, e)),
+        };
         match patiently!(self.vfs.lock(&self.path)) {
-            Ok(lock) => Ok((lock, true)),
+            Ok(lock) => Ok((lock, created)),
             Err(e) => Err(self.lock_error(e)),
         }
+    }
+
+    /// Gives an empty directory its name anew. Whoever created it may have been told that its name is not
+    /// durable, and may then have been killed: no later sync makes a name durable that one has failed to,
+    /// unless it changes. Where it cannot be renamed it stays as it is.
+    #[track_caller]
+    pub(crate) fn renew_name(&self) -> Result<(), Error> {
+        let Some(aside) = self.aside() else { return Ok(()) };
+        // Even a call that fails may have done it.
+        let _ = self.vfs.rename(&self.path, &aside);
+        match self.vfs.rename(&aside, &self.path) {
+            Ok(()) => Ok(()),
+            // It was not renamed, or somebody who opens the store has put it back.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(Error::io("rename", &aside, e)),
+        }
+    }
+
+    /// What the directory is called while its name is renewed.
+    fn aside(&self) -> Option<PathBuf> {
+        let mut name = OsString::from(".");
+        name.push(self.path.file_name()?);
+        name.push(".renewed");
+        Some(self.path.with_file_name(name))
     }
 
     fn lock_error(&self, e: io::Error) -> Error {
@@ -111,7 +143,7 @@ impl Dir {
             .filter_map(|e| Name::parse(&e.name))
             .collect();
         names.sort_unstable();
-        Ok(Listing { names })
+        Ok(Listing { names, is_empty: entries.is_empty() })
     }
 
     #[track_caller]
@@ -306,6 +338,11 @@ impl Listing {
     /// Every name, damaged ones included.
     pub(crate) fn names(&self) -> &[Name] {
         &self.names
+    }
+
+    /// Whether there is nothing at all in the directory, of anybody.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_empty
     }
 
     /// The numbers of the finished files of a kind, ascending.

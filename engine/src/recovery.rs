@@ -96,6 +96,9 @@ fn create(dir: &Dir, created: bool, listing: &Listing, options: &Options) -> Res
     if !options.create {
         return Err(Error::NotFound { path: dir.path().to_path_buf() });
     }
+    if !created && listing.is_empty() {
+        dir.renew_name()?;
+    }
     dir.sync_parent(created)?;
     failpoint!("create::before_manifest");
     let number = listing.largest() + 1;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -52,6 +54,41 @@ fn a_file_in_the_directory_s_place_is_an_error() {
     for dir in [file.clone(), file.join("db"), tmp.path().join("missing").join("db")] {
         let error = Store::open(Arc::new(OsFs), &dir, Options::default()).unwrap_err();
         assert!(error.is_io(), "{error}");
+    }
+}
+
+#[test]
+fn an_empty_directory_that_was_there_stays_the_one_it_was() {
+    let tmp = tempfile::tempdir().unwrap();
+    let (dir, aside) = (tmp.path().join("db"), tmp.path().join(".db.renewed"));
+    let private = |path: &Path| std::fs::create_dir(path).map(|()| Permissions::from_mode(0o700));
+    let of = |path: &Path| {
+        let metadata = std::fs::metadata(path).unwrap();
+        (metadata.ino(), metadata.permissions().mode() & 0o777)
+    };
+    // As somebody made it; and as a power loss left it between two renames.
+    for made in [&dir, &aside] {
+        let mode = private(made).unwrap();
+        std::fs::set_permissions(made, mode).unwrap();
+        let before = of(made);
+        open(&dir, Options::default()).close().unwrap();
+        assert_eq!(of(&dir), before);
+        assert!(!aside.exists());
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+    // Not an empty directory: not the store's.
+    for content in [Path::new("file"), Path::new("")] {
+        match content.file_name() {
+            Some(name) => {
+                std::fs::create_dir(&aside).unwrap();
+                std::fs::write(aside.join(name), b"x").unwrap();
+            }
+            None => std::fs::write(&aside, b"x").unwrap(),
+        }
+        open(&dir, Options::default()).close().unwrap();
+        assert!(aside.exists());
+        std::fs::remove_dir_all(&dir).unwrap();
+        let _ = std::fs::remove_dir_all(&aside);
     }
 }
 
