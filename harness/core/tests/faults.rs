@@ -351,10 +351,21 @@ proptest! {
     }
 }
 
+/// Holds what is found after `work` against the legal disks, under every model.
+fn assert_agreed(work: impl Fn(&SimDisk)) {
+    for model in Model::NAMES.map(|name| Model::by_name(name).unwrap()) {
+        let trace = finished(&model, &work).recording.trace;
+        let legal = trees_at(&Base::empty(), &trace, trace.end(), &model, 3000).unwrap();
+        let legal: BTreeSet<Tree> = legal.iter().map(shown).collect();
+        let found = found_on(&crashed(&model, &work), |_| {});
+        assert!(found == legal, "under {}", model.name);
+    }
+}
+
 #[test]
 fn a_sector_that_a_lost_write_was_meant_for_counts_as_written() {
     for fault in ["write #2 -> misdirected 512", "write #2 -> lost"] {
-        let work = |disk: &SimDisk| {
+        assert_agreed(|disk| {
             durable(disk, &[b'o'; 700]);
             inject(disk, &[fault]);
             let file = open(disk, "/b");
@@ -363,15 +374,21 @@ fn a_sector_that_a_lost_write_was_meant_for_counts_as_written() {
                 file.write_at(content, offset).unwrap();
             }
             file.sync_all().unwrap();
-        };
-        for model in Model::NAMES.map(|name| Model::by_name(name).unwrap()) {
-            let trace = finished(&model, work).recording.trace;
-            let legal = trees_at(&Base::empty(), &trace, trace.end(), &model, 3000).unwrap();
-            let legal: BTreeSet<Tree> = legal.iter().map(shown).collect();
-            let found = found_on(&crashed(&model, work), |_| {});
-            assert!(found == legal, "{fault} under {}", model.name);
-        }
+        });
     }
+}
+
+#[test]
+fn a_page_that_a_lost_write_was_meant_for_is_dirty_again() {
+    assert_agreed(|disk| {
+        durable(disk, &[b'o'; 700]);
+        inject(disk, &["sync_all #1 -> EIO", "write #2 -> lost"]);
+        let file = open(disk, "/a");
+        file.write_at(&[1], 0).unwrap();
+        file.sync_all().unwrap_err();
+        file.write_at(&[2], 0).unwrap();
+        file.sync_all().unwrap();
+    });
 }
 
 // The oracle, on a store of one number: a log of records, of which the last one counts.

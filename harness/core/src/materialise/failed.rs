@@ -50,17 +50,20 @@ impl Record<'_> {
         let changed = self.chains.chains.iter().filter(|(_, chain)| is_new(chain));
         for cell in changed.map(|(cell, _)| cell.clone()).collect::<Vec<_>>() {
             if let Cell::Sector { inode: file, index } = cell {
-                let page = index * self.chains.unit / PAGE_LEN;
-                let ends_here = page_of(self.len(file)) == page;
-                let unit = self.chains.unit;
-                self.clean.retain(|clean| match clean {
-                    Cell::Sector { inode, index } => *inode != file || index * unit / PAGE_LEN != page,
-                    Cell::Size { inode } => *inode != file || !ends_here,
-                    Cell::Name { .. } => true,
-                });
+                self.make_page_dirty(file, index * self.chains.unit / PAGE_LEN);
             }
             self.clean.remove(&cell);
         }
+    }
+
+    fn make_page_dirty(&mut self, file: Inode, page: u64) {
+        let ends_here = page_of(self.len(file)) == page;
+        let unit = self.chains.unit;
+        self.clean.retain(|clean| match clean {
+            Cell::Sector { inode, index } => *inode != file || index * unit / PAGE_LEN != page,
+            Cell::Size { inode } => *inode != file || !ends_here,
+            Cell::Name { .. } => true,
+        });
     }
 
     /// The cache has the data, the disk has them elsewhere or nowhere.
@@ -87,6 +90,9 @@ impl Record<'_> {
         let nothing: [Version; 0] = [];
         for size in sizes.into_iter().filter(|&size| size > old_len) {
             self.grow(pos, inode, (old_len, size), &nothing);
+        }
+        for page in offset / PAGE_LEN..end.div_ceil(PAGE_LEN) {
+            self.make_page_dirty(inode, page);
         }
     }
 }
