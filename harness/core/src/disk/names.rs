@@ -235,7 +235,7 @@ impl Process {
     fn entries(&mut self, dir: Inode) -> Result<Vec<(Name, Inode)>, Stop> {
         let mut names: Vec<Name> = Vec::new();
         if !self.recording.created_here(dir) {
-            self.reader().2.possible_names(dir, &mut names);
+            names.extend_from_slice(self.names_below(dir));
         }
         names.extend(
             self.recording.slot(dir).into_iter().flat_map(|s| s.names.iter().map(|(n, _)| n.clone())),

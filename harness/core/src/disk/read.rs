@@ -97,8 +97,8 @@ impl Reader<'_> {
             let Some(slot) = recording.slot(dir) else { continue };
             for (name, cell) in &slot.names {
                 let (lo, hi) = self.bounds.get(self.world, layer, *cell);
-                // A name that is surely gone here is there only if a layer above has made it again.
-                if lo < hi || entry_value(recording, *cell, lo) != Some(None) {
+                // One that only another layer may have made is among that one's.
+                if (lo..=hi).any(|index| matches!(entry_value(recording, *cell, index), Some(Some(_)))) {
                     names.push(name.clone());
                 }
             }

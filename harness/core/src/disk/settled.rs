@@ -1,5 +1,6 @@
-//! Sectors whose content is beyond doubt: run after run on one disk reads them as a whole, where a sector may be
-//! torn and each of its units had to be looked at.
+//! What is the same in all runs on one disk, whatever they decide: sectors whose content is beyond doubt, which are
+//! read as a whole, where a sector may be torn and each of its units had to be looked at; and the names that a
+//! directory may have at all, of all those it ever had.
 
 use std::sync::{Arc, Weak};
 
@@ -7,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::read::Reader;
 use super::{Bounds, Chooser, SECTOR, World};
-use crate::trace::Inode;
+use crate::trace::{Inode, Name};
 
 /// Sectors of longer files (32 MiB) are not kept.
 const SECTORS_MAX: u64 = 1 << 16;
@@ -23,7 +24,7 @@ enum Found {
     At(u32),
 }
 
-/// The sectors of a world that all its disks have in common, as far as they were read.
+/// What was found out about a world so far.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
     world: Weak<World>,
@@ -33,6 +34,7 @@ pub(super) struct Settled {
     chooser: Chooser,
     files: FxHashMap<Inode, Vec<Found>>,
     bytes: Vec<u8>,
+    names: FxHashMap<Inode, Vec<Name>>,
 }
 
 impl Settled {
@@ -41,9 +43,7 @@ impl Settled {
         if sector >= SECTORS_MAX || world.layers.is_empty() {
             return None;
         }
-        if !std::ptr::eq(self.world.as_ptr(), Arc::as_ptr(world)) {
-            self.begin(world);
-        }
+        self.begin(world);
         let sectors = self.files.entry(inode).or_default();
         let index = sector as usize;
         if sectors.len() <= index {
@@ -69,12 +69,29 @@ impl Settled {
         }
     }
 
+    /// The names that a directory has on some disk of the world, sorted.
+    pub fn names(&mut self, world: &Arc<World>, dir: Inode) -> &[Name] {
+        self.begin(world);
+        let Settled { bounds, chooser, names, .. } = self;
+        names.entry(dir).or_insert_with(|| {
+            let mut found = Vec::new();
+            Reader { world, bounds, chooser }.possible_names(dir, &mut found);
+            found.sort_unstable();
+            found.dedup();
+            found
+        })
+    }
+
     fn begin(&mut self, world: &Arc<World>) {
+        if std::ptr::eq(self.world.as_ptr(), Arc::as_ptr(world)) {
+            return;
+        }
         self.world = Arc::downgrade(world);
         self.bounds.start(world);
         self.chooser.put_off(true);
         self.files.clear();
         self.bytes.clear();
+        self.names.clear();
     }
 }
 

@@ -117,8 +117,8 @@ impl World {
 
     /// Bounds within which lie just the disks that lie within `a` or within `b`, if there are any. Both say of
     /// some cells, sorted, what was decided about them; in one cell at least, the two must be neighbours.
-    pub fn union(&self, a: &[Narrowing], b: &[Narrowing]) -> Option<Vec<Narrowing>> {
-        let mut bounds = Bounds::default();
+    /// `bounds` is memory.
+    pub fn union(&self, a: &[Narrowing], b: &[Narrowing], bounds: &mut Bounds) -> Option<Vec<Narrowing>> {
         bounds.start(self);
         let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
         let key = |n: &Narrowing| (n.layer, n.cell);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::crash_point::{Crashed, Explorer, Leaf, Walk, answers, worth_crashing};
 use super::token::CrashEvidence;
-use crate::disk::{Choice, CrashedLayer, Narrowing, Recording, World};
+use crate::disk::{Bounds, Choice, CrashedLayer, Narrowing, Recording, World};
 use crate::model::Persisted;
 use crate::oracle::History;
 use crate::subject::{Outcome, Subject};
@@ -29,6 +29,7 @@ pub(super) struct PutOff<St> {
     groups: Vec<Group<St>>,
     /// What its groups say of the disks below.
     decisions: usize,
+    bounds: Bounds,
 }
 
 /// Recoveries that did the same.
@@ -63,7 +64,7 @@ struct Member {
 
 impl<St> PutOff<St> {
     pub fn new() -> PutOff<St> {
-        PutOff { groups: Vec::new(), decisions: 0 }
+        PutOff { groups: Vec::new(), decisions: 0, bounds: Bounds::default() }
     }
 }
 
@@ -131,7 +132,8 @@ impl<S: Subject> Explorer<'_, S> {
                         group.crashes.len() - 1
                     }
                 };
-                group.crashes[place].add(world, Disks { bounds, members: vec![member] });
+                let disks = Disks { bounds, members: vec![member] };
+                group.crashes[place].add(world, disks, &mut put_off.bounds);
             }
             first = at + 1;
         }
@@ -195,14 +197,14 @@ impl<S: Subject> Explorer<'_, S> {
 
 impl Crash {
     /// Adds disks, together with those that were there as far as bounds can say it.
-    fn add(&mut self, world: &World, mut new: Disks) {
+    fn add(&mut self, world: &World, mut new: Disks, memory: &mut Bounds) {
         while let Some((index, bounds)) = self
             .disks
             .iter()
             .enumerate()
             .rev()
             .take(UNIONS_TRIED)
-            .find_map(|(index, disks)| Some((index, world.union(&disks.bounds, &new.bounds)?)))
+            .find_map(|(index, disks)| Some((index, world.union(&disks.bounds, &new.bounds, memory)?)))
         {
             let mut members = self.disks.remove(index).members;
             members.append(&mut new.members);

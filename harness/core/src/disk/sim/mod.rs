@@ -20,7 +20,7 @@ use super::settled::Settled;
 use super::transcript::Transcript;
 use super::{Bounds, Chooser, Narrowing, Stop, World};
 use crate::fault::{CallKind, Fired, Injector};
-use crate::trace::{Call, Inode, Mark, Pos};
+use crate::trace::{Call, Inode, Mark, Name, Pos};
 
 pub(super) use rustix::io::Errno;
 
@@ -325,6 +325,11 @@ impl Process {
     pub fn reader(&mut self) -> (&World, &Recording, Reader<'_>) {
         let reader = Reader { world: &self.world, bounds: &mut self.bounds, chooser: &mut self.chooser };
         (&self.world, &self.recording, reader)
+    }
+
+    /// The names that a directory may have from the processes before this one.
+    pub fn names_below(&mut self, dir: Inode) -> &[Name] {
+        self.settled.names(&self.world, dir)
     }
 
     pub fn depth(&self) -> usize {
