@@ -48,6 +48,7 @@ suite! {
     "sync-fails-for-ever" in "faults"
     "sync-fails-and-was-done" in "faults"
     "sync-of-directory-fails" in "faults"
+    "parent-sync-fails-then-killed" in "faults"
     "disk-full-in-a-record" in "faults"
     "disk-full-at-bytes" in "faults"
     "quota-in-a-compaction" in "faults"

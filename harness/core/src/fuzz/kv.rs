@@ -1,7 +1,6 @@
 //! Random workloads of key-value stores.
 
 use super::{FaultChoices, Generator, OptionChoices, Random};
-use crate::fault::CallKind;
 use crate::shrink::Case;
 use crate::workload::kv::{KvBytes, KvChange, KvOp};
 use crate::workload::{OptionValue, Options};
@@ -71,9 +70,6 @@ impl KvGenerator {
 
     /// Leaves out what cannot be together with faults.
     fn reconcile(&self, case: &mut Case) {
-        // If the sync of the directory above the store fails, and the process is killed before it can take the
-        // store's directory back, no store can make that name durable any more.
-        case.kills &= !case.faults.iter().any(|rule| rule.call.has(CallKind::SyncDir));
         if let Some(faults) = self.faults.as_ref().filter(|_| !case.faults.is_empty()) {
             faults.not_with.iter().for_each(|name| case.options.remove(name));
         }
