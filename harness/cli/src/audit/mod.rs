@@ -20,12 +20,12 @@ use crate::select::{Models, Selected, select};
 /// Recoveries at one crash point after which a workload without the call is given up as unknown.
 const LIMIT: u64 = 200_000;
 /// Recoveries that a workload of the suite may take to be part of an audit that names none.
-const SMALL: u64 = 10_000;
+const SMALL: u64 = 20_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditFlags {
     /// Scenarios that hold: names, globs or paths; none: the suite's that have a store under them, no faults,
-    /// and take no more than 10,000 recoveries
+    /// and take no more than 20,000 recoveries
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Persistence model
