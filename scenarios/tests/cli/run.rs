@@ -54,7 +54,7 @@ fn a_budget_that_runs_out_ends_with_5() {
 #[test]
 fn an_unexpected_violation_beats_a_budget_that_ran_out() {
     let (_dir, path) = scenario_file(LOSES);
-    let ran = expect(100, &["run", as_str(&path), "puts-2000", "--budget", "1s"]);
+    let ran = expect(100, &["run", as_str(&path), "puts-2000", "--kill", "--budget", "1s"]);
     assert!(ran.stdout.contains("1 BROKEN, 1 cut short"), "{}", ran.stdout);
 }
 
