@@ -144,7 +144,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
 
     /// Explores a crash point from scratch: all disks, then the aftermath on the newest and oldest of them.
     pub fn crash_point(&mut self, world: &Arc<World>, crashed: Crashed<S::State>) -> Walk<S::State> {
-        self.start();
+        self.killed_at = None;
         let at = crashed.at;
         let stack = vec![crashed];
         let crashes = vec![CrashEvidence { at, choices: Vec::new() }];
@@ -159,13 +159,6 @@ impl<'a, S: Subject> Explorer<'a, S> {
             self.aftermath(world, &stack, &crashes, chooser)?;
         }
         ControlFlow::Continue(())
-    }
-
-    pub(super) fn start(&mut self) {
-        self.recoveries = 0;
-        self.faults_fired = 0;
-        self.coverage = Coverage::Exhausted;
-        self.killed_at = None;
     }
 
     pub(super) fn stopped(&mut self) -> bool {

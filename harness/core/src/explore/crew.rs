@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::crash_point::{Coverage, Explorer, Walk};
+use super::crash_point::{Coverage, Explorer, Found, Walk};
 use crate::subject::Subject;
 
 /// What the workers share.
@@ -40,15 +40,26 @@ impl Crew {
     }
 }
 
-/// What a part of a crash point came to, explored by itself.
-struct Part<St> {
-    recoveries: u64,
-    faults_fired: u64,
-    coverage: Coverage,
-    walk: Walk<St>,
+/// What came of a crash point, or of a part of one explored by itself.
+pub(super) struct Explored<St> {
+    pub recoveries: u64,
+    pub faults_fired: u64,
+    pub coverage: Coverage,
+    pub found: Option<Box<Found<St>>>,
 }
 
 impl<'a, S: Subject> Explorer<'a, S> {
+    /// Explores something, counted from nothing.
+    pub(super) fn counted(
+        &mut self,
+        explore: impl FnOnce(&mut Explorer<'a, S>) -> Walk<S::State>,
+    ) -> Explored<S::State> {
+        (self.recoveries, self.faults_fired, self.coverage) = (0, 0, Coverage::Exhausted);
+        let found = explore(self).break_value();
+        let Explorer { recoveries, faults_fired, coverage, .. } = *self;
+        Explored { recoveries, faults_fired, coverage, found }
+    }
+
     /// Explores the parts of a crash point one after another; from the moment on that another worker has nothing
     /// to do, together with it. What comes out is the same: the first violation in the order of the parts, and
     /// all recoveries up to it.
@@ -85,7 +96,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
         let next = AtomicUsize::new(0);
         // Behind it all is in vain: it found a violation, or alone reached the limit.
         let last = AtomicUsize::new(usize::MAX);
-        let mut done: Vec<Option<Part<S::State>>> = Vec::new();
+        let mut done: Vec<Option<Explored<S::State>>> = Vec::new();
         done.resize_with(parts.len(), || None);
         let done = Mutex::new(done);
         // Explores one more part; false if none is left.
@@ -94,14 +105,10 @@ impl<'a, S: Subject> Explorer<'a, S> {
             if index >= parts.len() || last.load(Ordering::Relaxed) < index {
                 return false;
             }
-            (explorer.recoveries, explorer.faults_fired) = (0, 0);
-            explorer.coverage = Coverage::Exhausted;
-            let walk = explore(explorer, &parts[index]);
-            if walk.is_break() || explorer.recoveries >= limit {
+            let part = explorer.counted(|explorer| explore(explorer, &parts[index]));
+            if part.found.is_some() || part.recoveries >= limit {
                 last.fetch_min(index, Ordering::Relaxed);
             }
-            let Explorer { recoveries, faults_fired, coverage, .. } = *explorer;
-            let part = Part { recoveries, faults_fired, coverage, walk };
             done.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(part);
             true
         };
@@ -126,7 +133,9 @@ impl<'a, S: Subject> Explorer<'a, S> {
                     self.recoveries += done.recoveries;
                     self.faults_fired += done.faults_fired;
                     self.coverage = self.coverage.max(done.coverage);
-                    done.walk?;
+                    if let Some(found) = done.found {
+                        return ControlFlow::Break(found);
+                    }
                 }
                 // Where exactly the limit ends it depends on what came before.
                 _ => explore(self, part)?,

@@ -56,7 +56,7 @@ impl<St> Successor<St> {
 impl<S: Subject> Explorer<'_, S> {
     /// Explores a kill and the power losses after it.
     pub fn kill_point(&mut self, prepared: &Prepared<S>, point: CrashPoint) -> Walk<S::State> {
-        self.start();
+        self.killed_at = None;
         let successor = self.resume(prepared, point)?;
         self.killed_at = Some(point.at);
         for (world, stack) in successor.crashes() {

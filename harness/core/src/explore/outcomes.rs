@@ -4,7 +4,7 @@
 use super::crash_point::{Crashed, Explorer};
 use super::crew::Crew;
 use super::pool::Prepared;
-use super::{CrashKind, CrashPoint, Settings, Step, kill_points};
+use super::{CrashPoint, Settings, Step, kill_points};
 use crate::subject::Subject;
 use crate::trace::Pos;
 
@@ -59,11 +59,8 @@ fn observed<S: Subject>(
     let mut explorer = Explorer::new(subject, settings, &prepared.epilogue, &crew);
     explorer.observer = Some(&mut observe);
     for point in points(&prepared) {
-        let walk = match point.kind {
-            CrashKind::PowerLoss => explorer.crash_point(&prepared.world(point), prepared.crashed(point)),
-            CrashKind::Kill => explorer.kill_point(&prepared, point),
-        };
-        debug_assert!(walk.is_continue());
+        let explored = explorer.counted(|explorer| explorer.point(&prepared, point));
+        debug_assert!(explored.found.is_none());
     }
     found
 }

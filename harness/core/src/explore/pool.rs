@@ -1,11 +1,10 @@
 //! The whole of it: run the workload, explore its crash points on all cores, report in canonical order.
 
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::crash_point::{Coverage, Crashed, Explorer, Found};
-use super::crew::Crew;
+use super::crash_point::{Coverage, Crashed, Explorer, Walk};
+use super::crew::{Crew, Explored};
 use super::process::{self, WorkloadRun};
 use super::{
     CrashKind, CrashPoint, Evidence, Exploration, Reproduction, Settings, Step, crash_points, kill_points,
@@ -79,12 +78,14 @@ impl<S: Subject> Prepared<S> {
     }
 }
 
-/// What came of one crash point.
-struct PointResult<St> {
-    recoveries: u64,
-    faults_fired: u64,
-    coverage: Coverage,
-    found: Option<Box<Found<St>>>,
+impl<S: Subject> Explorer<'_, S> {
+    /// Explores a crash point of either kind.
+    pub(super) fn point(&mut self, prepared: &Prepared<S>, point: CrashPoint) -> Walk<S::State> {
+        match point.kind {
+            CrashKind::PowerLoss => self.crash_point(&prepared.world(point), prepared.crashed(point)),
+            CrashKind::Kill => self.kill_point(prepared, point),
+        }
+    }
 }
 
 /// Runs the workload on the simulated disk and explores every crash of it.
@@ -272,12 +273,12 @@ fn explore_points<S: Subject>(
     prepared: &Prepared<S>,
     points: &[CrashPoint],
     part: Part,
-) -> Vec<PointResult<S::State>> {
+) -> Vec<Explored<S::State>> {
     let next = AtomicUsize::new(0);
     let jobs = settings.jobs.max(1);
     let workers = jobs.min(points.len().max(1));
     let crew = Crew::new(jobs - workers);
-    let results: Mutex<Vec<Option<PointResult<S::State>>>> = Mutex::new(Vec::new());
+    let results: Mutex<Vec<Option<Explored<S::State>>>> = Mutex::new(Vec::new());
     let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
     lock().resize_with(points.len(), || None);
     let work = || {
@@ -290,24 +291,13 @@ fn explore_points<S: Subject>(
                 break;
             }
             explorer.index = index;
-            let walk = match point.kind {
-                CrashKind::PowerLoss => {
-                    explorer.crash_point(&prepared.world(*point), prepared.crashed(*point))
-                }
-                CrashKind::Kill => explorer.kill_point(prepared, *point),
-            };
-            let found = match walk {
-                ControlFlow::Continue(()) => None,
-                ControlFlow::Break(found) => {
-                    crew.note_violated(index);
-                    Some(found)
-                }
-            };
-            if let Some(progress) = &settings.progress {
-                progress.explored(explorer.recoveries);
+            let result = explorer.counted(|explorer| explorer.point(prepared, *point));
+            if result.found.is_some() {
+                crew.note_violated(index);
             }
-            let Explorer { recoveries, faults_fired, coverage, .. } = explorer;
-            let result = PointResult { recoveries, faults_fired, coverage, found };
+            if let Some(progress) = &settings.progress {
+                progress.explored(result.recoveries);
+            }
             lock()[index] = Some(result);
         }
         crew.release();
