@@ -73,6 +73,13 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, max_global_rejects: 100_000, ..default }
 }
 
+/// The disks that are found after `work`, and the legal ones; nothing if these are too many.
+fn found_and_legal(model: &Model, work: impl Fn(&SimDisk)) -> Option<(BTreeSet<Tree>, BTreeSet<Tree>)> {
+    let trace = finished(model, &work).recording.trace;
+    let legal = trees_at(&Base::empty(), &trace, trace.end(), model, 3000).ok()?;
+    Some((found_on(&crashed(model, &work), |_| {}), legal.iter().map(shown).collect()))
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -85,11 +92,9 @@ proptest! {
             inject(disk, &faults);
             run(disk, &steps);
         };
-        let trace = finished(&model, work).recording.trace;
-        let legal = trees_at(&Base::empty(), &trace, trace.end(), &model, 3000);
-        prop_assume!(legal.is_ok());
-        let found = found_on(&crashed(&model, work), |_| {});
-        let legal: BTreeSet<Tree> = legal.unwrap().iter().map(shown).collect();
+        let left = found_and_legal(&model, work);
+        prop_assume!(left.is_some());
+        let (found, legal) = left.unwrap();
         let extra: Vec<_> = found.difference(&legal).take(1).collect();
         let missing: Vec<_> = legal.difference(&found).take(1).collect();
         prop_assert!(extra.is_empty() && missing.is_empty(), "not legal: {extra:#?}\nnever shown: {missing:#?}");
@@ -99,10 +104,7 @@ proptest! {
 /// Holds what is found after `work` against the legal disks, under every model.
 fn assert_agreed(work: impl Fn(&SimDisk)) {
     for model in Model::NAMES.map(|name| Model::by_name(name).unwrap()) {
-        let trace = finished(&model, &work).recording.trace;
-        let legal = trees_at(&Base::empty(), &trace, trace.end(), &model, 3000).unwrap();
-        let legal: BTreeSet<Tree> = legal.iter().map(shown).collect();
-        let found = found_on(&crashed(&model, &work), |_| {});
+        let (found, legal) = found_and_legal(&model, &work).unwrap();
         assert!(found == legal, "under {}", model.name);
     }
 }
