@@ -9,9 +9,9 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::crash_point::{Crashed, Explorer, Leaf, Walk, answers, worth_crashing};
+use super::crash_point::{Crashed, Explorer, Leaf, Walk, worth_crashing};
 use super::token::CrashEvidence;
-use crate::disk::{Bounds, Choice, CrashedLayer, Narrowing, Recording, World};
+use crate::disk::{Barrier, Bounds, Choice, Chooser, CrashedLayer, Narrowing, Recording, World};
 use crate::model::Persisted;
 use crate::oracle::History;
 use crate::subject::{Outcome, Subject};
@@ -19,16 +19,16 @@ use crate::trace::Pos;
 
 /// Recoveries kept before their crashes are explored.
 const GROUPS_MAX: usize = 512;
-/// How much they may say of the disks below, in decisions: some 16 bytes each, and as much for the answers.
-const DECISIONS_MAX: usize = 1 << 21;
+/// How much may be remembered of the disks below them: bounds of cells, and runs of answers, some 16 bytes each.
+const REMEMBERED_MAX: usize = 1 << 21;
 /// How many sets of disks a new one is held against.
 const UNIONS_TRIED: usize = 16;
 
 /// Crashes that wait.
 pub(super) struct PutOff<St> {
     groups: Vec<Group<St>>,
-    /// What its groups say of the disks below.
-    decisions: usize,
+    /// How much they remember of the disks below.
+    remembered: usize,
     bounds: Bounds,
 }
 
@@ -43,11 +43,17 @@ struct Group<St> {
     crashes: Vec<Crash>,
 }
 
-/// A place where they may crash.
+/// Places where the same of them may crash, the disks below being the same at each.
 struct Crash {
+    places: Vec<Place>,
+    disks: Vec<Disks>,
+}
+
+/// Where a recovery may crash: the positions that the crash stands for, first and last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
     first: Pos,
     at: Pos,
-    disks: Vec<Disks>,
 }
 
 /// The disks below that lead there: all legal ones within bounds.
@@ -56,15 +62,19 @@ struct Disks {
     members: Vec<Member>,
 }
 
-/// What one recovery's answers say of the disk below.
+/// One recovery that leads there.
 struct Member {
-    choices: Vec<u32>,
-    bounds: Vec<Narrowing>,
+    answers: Runs,
+    /// How many of them it had when it crashed.
+    asked: usize,
 }
+
+/// Answers, run by run: most are "the newest".
+struct Runs(Vec<(u32, u32)>);
 
 impl<St> PutOff<St> {
     pub fn new() -> PutOff<St> {
-        PutOff { groups: Vec::new(), decisions: 0, bounds: Bounds::default() }
+        PutOff { groups: Vec::new(), remembered: 0, bounds: Bounds::default() }
     }
 }
 
@@ -114,28 +124,37 @@ impl<S: Subject> Explorer<'_, S> {
         };
         let mut first = 0;
         // Once recovery has read all, what it decided is the same at each barrier.
-        let mut known = (0, Vec::new());
+        let mut alike: Vec<(Barrier, Vec<Place>)> = Vec::new();
         for barrier in worth_crashing(&finished.barriers, &group.persisted) {
             let at = barrier.at;
             let is_known = self.behind_faults && finished.faults.first_at().is_none_or(|first| at < first);
             if barrier.asked >= fixed && !is_known {
-                if known.0 != barrier.decided {
-                    known = (barrier.decided, settled(&finished.decided[..barrier.decided]));
-                }
-                let bounds = known.1.clone();
-                put_off.decisions += 2 * bounds.len();
-                let member = Member { choices: answers(&path[..barrier.asked]), bounds: bounds.clone() };
-                let place = match group.crashes.iter().position(|crash| crash.at == at) {
-                    Some(place) => place,
-                    None => {
-                        group.crashes.push(Crash { first, at, disks: Vec::new() });
-                        group.crashes.len() - 1
+                let place = Place { first, at };
+                match alike.last_mut() {
+                    Some((known, places))
+                        if (known.asked, known.decided) == (barrier.asked, barrier.decided) =>
+                    {
+                        places.push(place);
                     }
-                };
-                let disks = Disks { bounds, members: vec![member] };
-                group.crashes[place].add(world, disks, &mut put_off.bounds);
+                    _ => alike.push((barrier, vec![place])),
+                }
             }
             first = at + 1;
+        }
+        for (barrier, places) in alike {
+            let bounds = settled(&finished.decided[..barrier.decided]);
+            let member = Member { answers: Runs::of(path), asked: barrier.asked };
+            put_off.remembered += member.answers.0.len();
+            let crash = match group.crashes.iter().position(|crash| crash.places == places) {
+                Some(index) => &mut group.crashes[index],
+                None => {
+                    group.crashes.push(Crash { places, disks: Vec::new() });
+                    let last = group.crashes.len() - 1;
+                    &mut group.crashes[last]
+                }
+            };
+            let disks = Disks { bounds, members: vec![member] };
+            crash.add(world, disks, (&mut put_off.bounds, &mut put_off.remembered));
         }
     }
 
@@ -148,15 +167,17 @@ impl<S: Subject> Explorer<'_, S> {
         put_off: &mut PutOff<S::State>,
         all: bool,
     ) -> Walk<S::State> {
-        if put_off.groups.len() < GROUPS_MAX && put_off.decisions < DECISIONS_MAX && !all {
+        if put_off.groups.len() < GROUPS_MAX && put_off.remembered < REMEMBERED_MAX && !all {
             return ControlFlow::Continue(());
         }
-        put_off.decisions = 0;
+        put_off.remembered = 0;
         let groups = std::mem::take(&mut put_off.groups);
         let mut parts = Vec::new();
         for group in &groups {
             for crash in &group.crashes {
-                parts.extend(crash.disks.iter().map(|disks| (group, crash, disks)));
+                for place in &crash.places {
+                    parts.extend(crash.disks.iter().map(|disks| (group, *place, disks)));
+                }
             }
         }
         self.in_parts(&parts, |explorer, part| explorer.explore_disks(world, stack, crashes, *part))
@@ -167,37 +188,51 @@ impl<S: Subject> Explorer<'_, S> {
         world: &Arc<World>,
         stack: &[Crashed<S::State>],
         crashes: &[CrashEvidence],
-        (group, crash, disks): (&Group<S::State>, &Crash, &Disks),
+        (group, Place { first, at }, disks): (&Group<S::State>, Place, &Disks),
     ) -> Walk<S::State> {
-        let mut explore = |bounds: &[Narrowing], choices: &[u32]| {
+        let explore = |explorer: &mut Self, bounds: &[Narrowing], choices: Vec<u32>| {
             let (recording, persisted) = (group.recording.clone(), group.persisted.clone());
-            let next = Arc::new(world.crash(CrashedLayer { recording, persisted, at: crash.at }, bounds));
+            let next = Arc::new(world.crash(CrashedLayer { recording, persisted, at }, bounds));
             let (layer, history) = (world.layers.len(), group.history.clone());
-            let Crash { first, at, .. } = *crash;
             let recovered_at = group.recovered_at;
             let (mut stack, mut crashes) = (stack.to_vec(), crashes.to_vec());
             stack.push(Crashed { layer, history, recovered_at, first, at });
             if let Some(last) = crashes.last_mut() {
-                last.choices = choices.to_vec();
+                last.choices = choices;
             }
             crashes.push(CrashEvidence { at, choices: Vec::new() });
-            self.world(&next, &stack, &crashes)
+            explorer.world(&next, &stack, &crashes)
         };
         let Some(one) = disks.members.first() else { return ControlFlow::Continue(()) };
-        let found = explore(&disks.bounds, &one.choices);
+        let found = explore(self, &disks.bounds, one.choices());
         if found.is_break() && disks.members.len() > 1 {
             // Which of the recoveries it was decides how to show it again.
             for member in &disks.members {
-                explore(&member.bounds, &member.choices)?;
+                let bounds = self.bounds_of(world, member, at);
+                explore(self, &bounds, member.choices())?;
             }
         }
         found
     }
+
+    /// What a recovery had decided about the disk when it came to `at`: it runs once more.
+    fn bounds_of(&mut self, world: &Arc<World>, member: &Member, at: Pos) -> Vec<Narrowing> {
+        let mut chooser = Chooser::default();
+        chooser.start_script(member.answers.expanded());
+        let (recoveries, faults_fired) = (self.recoveries, self.faults_fired);
+        let finished = self.run(world, chooser, true).finished;
+        (self.recoveries, self.faults_fired) = (recoveries, faults_fired);
+        let barrier = finished.barriers.iter().find(|barrier| barrier.at == at);
+        let decided = barrier.map_or(finished.decided.len(), |barrier| barrier.decided);
+        settled(&finished.decided[..decided])
+    }
 }
 
 impl Crash {
-    /// Adds disks, together with those that were there as far as bounds can say it.
-    fn add(&mut self, world: &World, mut new: Disks, memory: &mut Bounds) {
+    /// Adds disks, together with those that were there as far as bounds can say it. Counts how much is
+    /// remembered.
+    fn add(&mut self, world: &World, mut new: Disks, (memory, remembered): (&mut Bounds, &mut usize)) {
+        *remembered += new.bounds.len();
         while let Some((index, bounds)) = self
             .disks
             .iter()
@@ -206,11 +241,39 @@ impl Crash {
             .take(UNIONS_TRIED)
             .find_map(|(index, disks)| Some((index, world.union(&disks.bounds, &new.bounds, memory)?)))
         {
-            let mut members = self.disks.remove(index).members;
-            members.append(&mut new.members);
-            new = Disks { bounds, members };
+            let mut old = self.disks.remove(index);
+            *remembered += bounds.len();
+            *remembered -= old.bounds.len() + new.bounds.len();
+            old.members.append(&mut new.members);
+            new = Disks { bounds, members: old.members };
         }
         self.disks.push(new);
+    }
+}
+
+impl Member {
+    /// The answers that it had when it crashed.
+    fn choices(&self) -> Vec<u32> {
+        let mut choices = self.answers.expanded();
+        choices.truncate(self.asked);
+        choices
+    }
+}
+
+impl Runs {
+    fn of(path: &[Choice]) -> Runs {
+        let mut runs: Vec<(u32, u32)> = Vec::new();
+        for choice in path {
+            match runs.last_mut() {
+                Some((answer, count)) if *answer == choice.answer => *count += 1,
+                _ => runs.push((choice.answer, 1)),
+            }
+        }
+        Runs(runs)
+    }
+
+    fn expanded(&self) -> Vec<u32> {
+        self.0.iter().flat_map(|(answer, count)| std::iter::repeat_n(*answer, *count as usize)).collect()
     }
 }
 
