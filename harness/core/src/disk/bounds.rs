@@ -22,6 +22,8 @@ pub struct Bounds {
     generation: u32,
     layers: Vec<LayerBounds>,
     trail: Vec<Narrowing>,
+    /// What the bounds were before each entry of the trail.
+    before: Vec<(u32, u32)>,
     pending: Vec<Narrowing>,
 }
 
@@ -36,6 +38,7 @@ impl Bounds {
     /// Begins a run on a world.
     pub fn start(&mut self, world: &World) {
         self.trail.clear();
+        self.before.clear();
         self.generation = self.generation.wrapping_add(1);
         if self.generation == 0 {
             self.layers.clear();
@@ -67,11 +70,22 @@ impl Bounds {
     }
 
     /// Narrows as a run before did, all that follows included.
-    pub(super) fn repeat(&mut self, narrowed: &[Narrowing]) {
+    pub(super) fn repeat(&mut self, world: &World, narrowed: &[Narrowing]) {
         for n in narrowed {
+            let before = self.get(world, n.layer as usize, n.cell);
+            self.before.push(before);
             self.set(*n);
         }
         self.trail.extend_from_slice(narrowed);
+    }
+
+    /// Takes back all but the first `kept` entries of the trail.
+    pub(super) fn take_back(&mut self, kept: usize) {
+        while self.trail.len() > kept
+            && let (Some(n), Some((lo, hi))) = (self.trail.pop(), self.before.pop())
+        {
+            self.set(Narrowing { lo, hi, ..n });
+        }
     }
 
     /// A cell's bounds.
@@ -117,6 +131,7 @@ impl Bounds {
             let n = Narrowing { lo: new_lo, hi: new_hi, ..next };
             self.set(n);
             self.trail.push(n);
+            self.before.push((lo, hi));
             let (persisted, at) = (&world.layers[layer].persisted, world.layers[layer].at);
             if !persisted.is_constrained(n.cell) {
                 continue;

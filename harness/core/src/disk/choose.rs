@@ -103,6 +103,18 @@ impl Chooser {
         self.putting_off = putting_off;
     }
 
+    /// Begins the run again, all answers so far being its path; it shares at most `shared` of them with the run
+    /// before.
+    pub(super) fn start_again(&mut self, shared: usize) {
+        self.shared = shared.min(self.path.len());
+        self.asked = 0;
+        self.putting_off = false;
+    }
+
+    pub(super) fn is_putting_off(&self) -> bool {
+        self.putting_off
+    }
+
     /// Begins a run that gives these answers to whatever is asked.
     pub fn start_script(&mut self, script: Vec<u32>) {
         self.start(Vec::new(), Policy::Newest);

@@ -30,9 +30,12 @@
 //! file names that are not UTF-8; limits of the file system (name length, free space); races between threads
 //! inside one call. Bytes beyond the surviving size never come back through a later extension.
 
+mod below;
 mod bounds;
 mod choose;
 mod faulty;
+mod made;
+mod memo;
 mod names;
 mod read;
 mod recording;
@@ -40,11 +43,14 @@ mod replay;
 mod settled;
 mod sim;
 mod size;
+mod told;
 mod transcript;
 mod world;
 
 pub use bounds::{Bounds, Narrowing};
 pub use choose::{Choice, Chooser, Policy, Question, Stop};
+pub use made::Made;
+pub use memo::Memo;
 pub use recording::{Cell, CellId, CellKey, Recording, Rules, Update, Value, Version};
 pub use sim::{Barrier, Finished, Scratch, SimDisk, Stopped};
 pub use size::SizeFn;

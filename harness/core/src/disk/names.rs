@@ -8,6 +8,7 @@ use unplug_vfs::{DirEntry, FileKind, OpenOptions};
 
 use super::Stop;
 use super::sim::{Errno, Failure, Process};
+use super::told::Listing;
 use crate::trace::{Call, Inode, Name, ROOT};
 
 type Source = &'static Location<'static>;
@@ -21,8 +22,7 @@ impl Process {
         if self.recording.created_here(dir) {
             return Ok(None);
         }
-        let depth = self.depth();
-        self.reader().2.entry(depth, dir, name)
+        self.below.entry(dir, name)
     }
 
     /// The directory that a path's last component is in, and that component; `None` for the root itself.
@@ -217,26 +217,26 @@ impl Process {
         {
             return true;
         }
-        let possible = self.reader().2.possible_entries(to_dir, to);
+        let possible = self.below.possible_entries(to_dir, to);
         possible.into_iter().flatten().any(|target| target == inode || self.is_dir(target))
     }
 
     pub fn read_dir(&mut self, path: &Path) -> Result<Vec<DirEntry>, Failure> {
         let dir = self.find_dir(path)?;
-        let mut found = Vec::new();
-        for (name, inode) in self.entries(dir)? {
-            let kind = if self.is_dir(inode) { FileKind::Directory } else { FileKind::File };
-            found.push(DirEntry { name: OsString::from(&*name), kind });
-        }
-        Ok(found)
+        let entries = self.entries(dir)?;
+        let kind = |is_dir| if is_dir { FileKind::Directory } else { FileKind::File };
+        let entry =
+            |(name, _, is_dir): (Name, _, _)| DirEntry { name: OsString::from(&*name), kind: kind(is_dir) };
+        Ok(entries.into_iter().map(entry).collect())
     }
 
-    /// The names of a directory, sorted, with what they refer to.
-    fn entries(&mut self, dir: Inode) -> Result<Vec<(Name, Inode)>, Stop> {
-        let mut names: Vec<Name> = Vec::new();
-        if !self.recording.created_here(dir) {
-            names.extend_from_slice(self.names_below(dir));
+    /// The names of a directory, sorted, with what they refer to, and whether that is a directory.
+    fn entries(&mut self, dir: Inode) -> Result<Listing, Stop> {
+        let is_new = self.recording.created_here(dir);
+        if !is_new && self.recording.slot(dir).is_none_or(|slot| slot.names.is_empty()) {
+            return self.below.listing(dir);
         }
+        let mut names = if is_new { Vec::new() } else { self.below.names(dir) };
         names.extend(
             self.recording.slot(dir).into_iter().flat_map(|s| s.names.iter().map(|(n, _)| n.clone())),
         );
@@ -245,7 +245,8 @@ impl Process {
         let mut found = Vec::with_capacity(names.len());
         for name in names {
             if let Some(inode) = self.lookup(dir, &name)? {
-                found.push((name, inode));
+                let is_dir = self.is_dir(inode);
+                found.push((name, inode, is_dir));
             }
         }
         Ok(found)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::recording::{CellId, Recording, Rules};
-use super::{Bounds, Narrowing};
+use super::{Bounds, Made, Narrowing};
 use crate::model::{Persisted, TakenBack};
 use crate::trace::{Inode, Pos, ROOT};
 
@@ -93,25 +93,28 @@ impl World {
         creator.is_some_and(|l| l.recording.is_created_dir(inode))
     }
 
+    /// Just behind the newest version of a layer that the disk must have after these decisions alone.
+    pub(super) fn newest_needed(&self, layer: usize, decided: &[Narrowing]) -> Pos {
+        let recording = &self.layers[layer].recording;
+        let of_layer = decided.iter().filter(|n| n.layer as usize == layer && n.lo > 0);
+        of_layer.map(|n| recording.cell(n.cell).versions[n.lo as usize - 1].at + 1).max().unwrap_or(0)
+    }
+
     /// The earliest crash of layer `layer`, `first` or later, that could have left what has been decided: any
     /// crash between it and the layer's own crash position could have left the same. `first` lies behind the
-    /// last sync before that position.
-    pub fn earliest_crash(&self, layer: usize, decided: &[Narrowing], first: Pos) -> Pos {
+    /// last sync before that position; `made` says when what the disk has was made.
+    pub fn earliest_crash(&self, layer: usize, decided: &[Narrowing], first: Pos, made: &Made) -> Pos {
         let crashed = &self.layers[layer];
-        let of_layer = || self.narrowed.iter().chain(decided).filter(|n| n.layer as usize == layer);
         // The newest version that is needed must have been made...
-        let made = |n: &Narrowing| match n.lo {
-            0 => 0,
-            lo => crashed.recording.cell(n.cell).versions[lo as usize - 1].at + 1,
-        };
-        let made = of_layer().map(made).fold(first, Pos::max);
+        let made = made.newest(layer).max(first);
         // ...and every implication that no possible disk respects must have been taken back.
         let taken_back = crashed.persisted.taken_back(made, crashed.at);
         if taken_back.is_empty() {
             return made;
         }
+        let of_layer = self.narrowed.iter().chain(decided).filter(|n| n.layer as usize == layer);
         let needed =
-            Needed { crashed, taken_back, bounds: of_layer().map(|n| (n.cell, (n.lo, n.hi))).collect() };
+            Needed { crashed, taken_back, bounds: of_layer.map(|n| (n.cell, (n.lo, n.hi))).collect() };
         needed.earliest_crash(made)
     }
 

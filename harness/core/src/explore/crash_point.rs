@@ -11,7 +11,9 @@ use super::nested::PutOff;
 use super::process::{self, End};
 use super::token::CrashEvidence;
 use super::{Settings, Step};
-use crate::disk::{Barrier, Choice, Chooser, Finished, Narrowing, Policy, Scratch, SimDisk, World};
+use crate::disk::{
+    Barrier, Choice, Chooser, Finished, Made, Memo, Narrowing, Policy, Scratch, SimDisk, World,
+};
 use crate::fault::Injector;
 use crate::model::Persisted;
 use crate::oracle::{Failure, History, aftermath};
@@ -103,6 +105,9 @@ pub struct Explorer<'a, S: Subject> {
     /// Whether to crash recoveries only behind the first fault that they meet.
     pub behind_faults: bool,
     pub(super) scratch: Scratch,
+    /// What recoveries that nobody crashes came to.
+    memo: Memo<S::State>,
+    pub(super) made: Made,
 }
 
 /// Takes the crash positions (first and last, by layer) of a recovery and the state that came back, if any.
@@ -115,6 +120,9 @@ pub(super) struct Leaf<St> {
     pub recovered_at: Option<Pos>,
     pub outcomes: Vec<Outcome>,
 }
+
+/// The path that a recovery took, and the state that it returned.
+pub(super) type Took<St> = (Vec<Choice>, Arc<St>);
 
 /// Ends with the first violation found; `T` is what a part that found none leaves.
 pub(super) type Walk<St, T = ()> = ControlFlow<Box<Found<St>>, T>;
@@ -139,6 +147,8 @@ impl<'a, S: Subject> Explorer<'a, S> {
             observer: None,
             behind_faults: false,
             scratch: Scratch::default(),
+            memo: Memo::default(),
+            made: Made::default(),
         }
     }
 
@@ -218,25 +228,33 @@ impl<'a, S: Subject> Explorer<'a, S> {
         (stack, crashes): (&[Crashed<S::State>], &[CrashEvidence]),
         (chooser, fixed): (Chooser, usize),
         put_off: &mut PutOff<S::State>,
-    ) -> Walk<S::State, (Vec<Choice>, S::State)> {
+    ) -> Walk<S::State, Took<S::State>> {
         let nested = (stack.len() as u32) < self.settings.depth;
-        let mut leaf = self.run(world, chooser, nested);
+        let is_plain = !self.settings.has_recovery_faults() && !self.settings.is_disk_lying();
+        let mut leaf = match nested || !is_plain {
+            true => self.run(world, chooser, nested),
+            false => self.run_unless_known(world, chooser),
+        };
+        let same = if nested || !is_plain { 0 } else { self.memo.same() };
+        self.made.update(world, &leaf.finished.decided, same);
         let state = if let Some(observer) = &mut self.observer {
-            let decided = &leaf.finished.decided;
-            let earliest = |c: &Crashed<S::State>| world.earliest_crash(c.layer, decided, c.first);
+            let (decided, made) = (&leaf.finished.decided, &self.made);
+            let earliest = |c: &Crashed<S::State>| world.earliest_crash(c.layer, decided, c.first, made);
             let first: Vec<Pos> = stack.iter().map(earliest).collect();
             let state = if let End::State(state) = &leaf.end { Some(state) } else { None };
-            observer(stack, &first, state);
-            state.cloned().unwrap_or_else(|| self.subject.initial_state())
+            observer(stack, &first, state.map(|state| &**state));
+            state.cloned()
         } else {
             self.check(world, stack, crashes, &leaf)?
         };
+        let state = state.unwrap_or_else(|| Arc::new(self.subject.initial_state()));
         leaf.recovered_at.get_or_insert(leaf.finished.recording.trace.end());
         let path = std::mem::take(&mut leaf.finished.path);
         self.scratch = std::mem::take(&mut leaf.finished.scratch);
         if nested {
             self.put_off(world, leaf, (&path, fixed), &state, put_off);
         } else {
+            self.memo.give_back(leaf.finished.decided);
             self.scratch.recycle(leaf.finished.recording);
         }
         ControlFlow::Continue((path, state))
@@ -259,7 +277,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
         let end = match process::recover(self.subject, Arc::new(disk.clone())) {
             Err(end) => end,
             Ok((mut store, state)) => {
-                let mut end = End::State(state);
+                let mut end = End::State(Arc::new(state));
                 if nested {
                     recovered_at = Some(disk.position());
                     disk.mark(Mark::Recovered);
@@ -279,6 +297,24 @@ impl<'a, S: Subject> Explorer<'a, S> {
         Leaf { end, finished, recovered_at, outcomes }
     }
 
+    /// One recovery that nobody crashes and in which nothing fails. What another one was told need not run again.
+    fn run_unless_known(&mut self, world: &Arc<World>, chooser: Chooser) -> Leaf<S::State> {
+        let leaf = |end, finished| Leaf { end, finished, recovered_at: None, outcomes: Vec::new() };
+        match self.memo.look_up(world, chooser, &mut self.scratch) {
+            Ok((state, finished)) => {
+                self.recoveries += 1;
+                leaf(End::State(state), finished)
+            }
+            Err(chooser) => {
+                let mut leaf = self.run(world, chooser, false);
+                let end = if let End::State(state) = &leaf.end { Some(state.clone()) } else { None };
+                let Finished { scratch, decided, .. } = &mut leaf.finished;
+                self.memo.learn(world, scratch, decided, end);
+                leaf
+            }
+        }
+    }
+
     /// What fails in a recovery on this disk.
     pub(super) fn recovery_faults(&self, world: &World) -> Injector {
         let is_first = world.layers.len() == 1 && self.killed_at.is_none();
@@ -291,12 +327,12 @@ impl<'a, S: Subject> Explorer<'a, S> {
         stack: &[Crashed<S::State>],
         crashes: &[CrashEvidence],
         leaf: &Leaf<S::State>,
-    ) -> Walk<S::State, S::State> {
-        let verdict = judge(self.subject, world, stack, leaf, (self.epilogue, self.settings));
+    ) -> Walk<S::State, Option<Arc<S::State>>> {
+        let verdict = judge(self.subject, (world, &self.made), stack, leaf, (self.epilogue, self.settings));
         match (verdict, &leaf.end) {
-            (Ok(()), End::State(state)) => ControlFlow::Continue(state.clone()),
+            (Ok(()), End::State(state)) => ControlFlow::Continue(Some(state.clone())),
             // A store may fail to open where a fault was injected.
-            (Ok(()), _) => ControlFlow::Continue(self.subject.initial_state()),
+            (Ok(()), _) => ControlFlow::Continue(None),
             (Err(wrong), _) => {
                 let Wrong { positions, failing, failure } = wrong;
                 let mut crashes = crashes.to_vec();

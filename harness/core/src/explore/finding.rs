@@ -320,6 +320,7 @@ impl<S: Subject> Explorer<'_, S> {
     ) -> Walk<S::State> {
         let nested = (stack.len() as u32) < self.settings.depth;
         let leaf = self.run(world, chooser, nested);
+        self.made.update(world, &leaf.finished.decided, 0);
         self.check(world, stack, crashes, &leaf).map_continue(drop)
     }
 
@@ -338,6 +339,7 @@ impl<S: Subject> Explorer<'_, S> {
         let recording = Arc::new(leaf.finished.recording);
         let persisted = Arc::new(Persisted::new(&self.settings.model, &recording));
         let from = leaf.recovered_at.unwrap_or(recording.trace.end());
+        let state = S::State::clone(&state);
         let history =
             History::new(self.subject, state, self.epilogue, &leaf.outcomes, &recording.trace, from);
         let mut first = 0;

@@ -3,7 +3,7 @@
 use super::crash_point::{Crashed, Leaf};
 use super::process::End;
 use super::{Settings, Step};
-use crate::disk::{Stop, World};
+use crate::disk::{Made, Stop, World};
 use crate::fault::{Effect, Injector};
 use crate::oracle::{Failure, epoch};
 use crate::subject::{Outcome, Subject};
@@ -42,7 +42,7 @@ pub(super) struct Wrong {
 /// Whether what a recovery returned is right at every crash position that could have left its disk.
 pub(super) fn judge<S: Subject>(
     subject: &S,
-    world: &World,
+    (world, made): (&World, &Made),
     stack: &[Crashed<S::State>],
     leaf: &Leaf<S::State>,
     (epilogue, settings): (&[Step<S::Op>], &Settings),
@@ -69,7 +69,7 @@ pub(super) fn judge<S: Subject>(
         });
     }
     for (index, crashed) in stack.iter().enumerate().rev() {
-        let from = world.earliest_crash(crashed.layer, &leaf.finished.decided, crashed.first);
+        let from = world.earliest_crash(crashed.layer, &leaf.finished.decided, crashed.first, made);
         if let Some(range) = crashed.own(from)
             && let Err((at, mut failure)) = epoch::check(subject, &crashed.history, state, range)
         {

@@ -92,7 +92,7 @@ impl<S: Subject> Explorer<'_, S> {
                 match went_on {
                     Ok(ends) => {
                         outcomes = ends;
-                        End::State(state)
+                        End::State(Arc::new(state))
                     }
                     Err(end) => end,
                 }
@@ -108,12 +108,15 @@ impl<S: Subject> Explorer<'_, S> {
             let (first, at) = (point.first, point.at);
             let crashed = Crashed { layer: 0, history: before.clone(), recovered_at: None, first, at };
             let state = if let End::State(state) = &end { Some(state) } else { None };
-            observer(&[crashed], &[first], state);
+            observer(&[crashed], &[first], state.map(|state| &**state));
         }
         match self.wrong(prepared, point, &before, (&end, &outcomes, &finished.faults)) {
             Some(found) if self.observer.is_none() => ControlFlow::Break(Box::new(found)),
             _ => {
-                let state = if let End::State(state) = end { state } else { self.subject.initial_state() };
+                let state = match end {
+                    End::State(state) => S::State::clone(&state),
+                    _ => self.subject.initial_state(),
+                };
                 ControlFlow::Continue(successor(
                     self.subject,
                     &self.settings.model,

@@ -25,7 +25,7 @@ pub(super) fn root() -> &'static Path {
 #[derive(Debug)]
 pub enum End<St> {
     /// With a state.
-    State(St),
+    State(Arc<St>),
     /// The store did not open, or did not read.
     Failed(String),
     /// The subject panicked.

@@ -30,14 +30,14 @@ pub const STATES_MAX: u64 = 3000;
 const OUTCOMES_MAX: usize = 20_000;
 
 /// What a process was told, and what it then found; as text, to be put in order.
-type Outcome = Vec<String>;
+pub type Outcome = Vec<String>;
 
 pub fn run(fs: &dyn Vfs, steps: &[Step]) -> Vec<String> {
     let mut runner = Runner::new(fs, Path::new("/"));
     steps.iter().map(|step| format!("{step:?}: {:?}", runner.run(step))).collect()
 }
 
-fn found(fs: &dyn Vfs) -> Vec<String> {
+pub fn found(fs: &dyn Vfs) -> Vec<String> {
     let mut out = Vec::new();
     read_everything(&mut Runner::new(fs, Path::new("/")), "", &mut out);
     out.into_iter().map(|(step, answer)| format!("{step}: {answer:?}")).collect()
@@ -119,7 +119,7 @@ pub fn on_names() -> impl Strategy<Value = Vec<Step>> {
     step.prop_map(|step| vec![step])
 }
 
-fn calls(groups_max: usize) -> impl Strategy<Value = Vec<Step>> {
+pub fn calls(groups_max: usize) -> impl Strategy<Value = Vec<Step>> {
     vec(prop_oneof![on_file(), on_names()], 1..=groups_max).prop_map(|groups| groups.concat())
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use unplug::disk::Made;
 use unplug::explore::{CrashPoint, crash_points};
 use unplug::materialise::{Base, trees_at};
 use unplug::model::{Model, Persisted};
@@ -40,7 +41,9 @@ fn check(
         &world,
         |disk| read(disk),
         |tree, finished| {
-            found.insert((world.earliest_crash(0, &finished.decided, first), tree));
+            let mut made = Made::default();
+            made.update(&world, &finished.decided, 0);
+            found.insert((world.earliest_crash(0, &finished.decided, first, &made), tree));
         },
     );
     for (position, brute) in (first..=at).zip(brute) {

@@ -17,6 +17,7 @@ mod earliest;
 #[path = "../common/models.rs"]
 mod models;
 mod random;
+mod remembered;
 mod scripts;
 
 use std::path::Path;

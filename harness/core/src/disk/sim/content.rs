@@ -2,7 +2,6 @@
 
 use std::panic::Location;
 
-use super::super::transcript::{Answer, Query};
 use super::super::{SECTOR, SizeFn, Stop};
 use super::Process;
 use crate::trace::{Call, Inode};
@@ -29,10 +28,7 @@ impl Process {
     pub(super) fn size(&mut self, inode: Inode, offset: u64, len: u64) -> Result<u64, Stop> {
         match self.recording.newest_size(inode).clamped(offset, len) {
             SizeFn::Absolute(size) => Ok(size),
-            SizeFn::AtLeast(size) => {
-                let depth = self.depth();
-                Ok(self.reader().2.size(depth, inode, offset, len)?.max(size))
-            }
+            SizeFn::AtLeast(size) => Ok(self.below.size(inode, offset, len)?.max(size)),
         }
     }
 
@@ -42,34 +38,22 @@ impl Process {
         if let SizeFn::Absolute(size) = now {
             return (size, size);
         }
-        let (min, max) = self.reader().2.size_range(inode);
+        let (min, max) = self.below.size_range(inode);
         (now.over(min), now.over(max))
     }
 
-    /// A read ends at the end of a sector. Where less than a sector may be torn, it ends before the first unit
-    /// that it would have to ask about, its first one apart: a subject that reads a stream is not asked about
-    /// more than it wants to know.
+    /// See [`Below::read`](super::super::below::Below::read).
     pub fn read(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<usize, Stop> {
         if self.recording.has_changed(inode) {
-            return self.read_anew(inode, buf, offset);
+            return self.read_changed(inode, buf, offset);
         }
-        let query = Query { inode, offset, len: buf.len(), asked: self.chooser.asked() };
-        let decided = self.bounds.trail().len();
-        if let Some((answer, narrowed)) = self.transcript.repeat(query, decided, buf) {
-            self.bounds.repeat(narrowed);
-            self.chooser.pass(answer.asked);
-            return Ok(answer.len);
-        }
-        let len = self.read_anew(inode, buf, offset)?;
-        let answer = Answer { len, asked: self.chooser.asked(), decided: self.bounds.trail().len() };
-        self.transcript.add(query, answer, &buf[..len]);
-        Ok(len)
+        self.below.read(inode, buf, offset)
     }
 
-    fn read_anew(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<usize, Stop> {
+    fn read_changed(&mut self, inode: Inode, buf: &mut [u8], offset: u64) -> Result<usize, Stop> {
         let in_sector = (offset % SECTOR as u64) as usize;
         let len = buf.len().min(SECTOR - in_sector);
-        let unit_len = self.world.rules.unit;
+        let unit_len = self.below.world.rules.unit;
         if unit_len == SECTOR {
             let inside = self.inside(inode, offset, len)?;
             self.read_inside(inode, &mut buf[..len], offset, inside)?;
@@ -79,9 +63,8 @@ impl Process {
         if let Some(Inside { len, below: Some(below) }) = known
             && len == below
             && !self.recording.has_data(inode)
-            && let Some(sector) = self.settled.sector(&self.world, inode, offset / SECTOR as u64)
+            && self.below.settled(inode, offset, &mut buf[..len])
         {
-            buf[..len].copy_from_slice(&sector[in_sector..in_sector + len]);
             return Ok(len);
         }
         let mut done = 0;
@@ -112,9 +95,9 @@ impl Process {
         &mut self,
         act: impl FnOnce(&mut Process) -> Result<T, Stop>,
     ) -> Result<Option<T>, Stop> {
-        self.chooser.put_off(true);
+        self.below.chooser.put_off(true);
         let done = act(self);
-        self.chooser.put_off(false);
+        self.below.chooser.put_off(false);
         match done {
             Err(Stop::PutOff) => Ok(None),
             done => done.map(Some),
@@ -126,8 +109,7 @@ impl Process {
         match self.recording.newest_size(inode).clamped(offset, len as u64) {
             SizeFn::Absolute(size) => Ok(Inside { len: size as usize, below: None }),
             SizeFn::AtLeast(size) => {
-                let depth = self.depth();
-                let below = self.reader().2.size(depth, inode, offset, len as u64)?;
+                let below = self.below.size(inode, offset, len as u64)?;
                 Ok(Inside { len: below.max(size) as usize, below: Some(below as usize) })
             }
         }
@@ -135,17 +117,20 @@ impl Process {
 
     /// Reads the bytes of one sector that are inside the file.
     fn read_inside(&mut self, inode: Inode, buf: &mut [u8], offset: u64, inside: Inside) -> Result<(), Stop> {
-        let below = if self.recording.created_here(inode) { 0 } else { self.depth() };
-        let unit_len = self.recording.unit();
-        let (_, recording, mut reader) = self.reader();
+        let Process { recording, below, .. } = self;
+        let (is_new, unit_len) = (recording.created_here(inode), recording.unit());
         // Bytes `from..` of the range, of which the world below may be known to have so many.
         let mut read_below = |from: usize, out: &mut [u8]| match inside.below {
-            Some(known) if below > 0 => {
+            _ if is_new => {
+                out.fill(0);
+                Ok(())
+            }
+            Some(known) => {
                 let known = known.saturating_sub(from).min(out.len());
                 out[known..].fill(0);
-                reader.data_inside(below, inode, offset + from as u64, &mut out[..known])
+                below.data_inside(inode, offset + from as u64, &mut out[..known])
             }
-            _ => reader.data(below, inode, offset + from as u64, out),
+            None => below.data(inode, offset + from as u64, out),
         };
         let mut done = 0;
         while done < inside.len {
@@ -181,8 +166,7 @@ impl Process {
         if self.recording.created_here(inode) || !self.recording.rules().garbage {
             return Ok(0);
         }
-        let depth = self.depth();
-        self.reader().2.size(depth, inode, 0, u64::MAX)
+        self.below.size(inode, 0, u64::MAX)
     }
 
     /// The size before a change of it. Where the model cares in which block the file ended, finds out.
@@ -248,10 +232,10 @@ impl Process {
     fn units_below(&mut self, inode: Inode, offset: u64, most: u64) -> Vec<u64> {
         let inherited = match self.recording.created_here(inode) {
             true => 0,
-            false => self.reader().2.size_range(inode).1,
+            false => self.below.size_range(inode).1,
         };
-        let (unit, unit_below) = (self.recording.unit() as u64, self.world.rules.unit as u64);
-        let mut below = self.world.units_from(inode, offset);
+        let (unit, unit_below) = (self.recording.unit() as u64, self.below.world.rules.unit as u64);
+        let mut below = self.below.units_from(inode, offset);
         below.iter_mut().for_each(|number| *number = *number * unit_below / unit);
         below.retain(|number| *number < inherited.max(most).div_ceil(unit));
         below.extend(self.recording.holes(offset, most));

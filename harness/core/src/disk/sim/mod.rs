@@ -14,13 +14,14 @@ use unplug_vfs::{DirEntry, FileKind, Metadata, OpenOptions, Vfs, VfsFile, VfsLoc
 
 use file::{SimFile, SimLock};
 
-use super::read::Reader;
+use super::below::Below;
 use super::recording::{Recording, Rules};
 use super::settled::Settled;
+use super::told::{Log, Step};
 use super::transcript::Transcript;
-use super::{Bounds, Chooser, Narrowing, Stop, World};
+use super::{Bounds, Choice, Chooser, Narrowing, Stop, World};
 use crate::fault::{CallKind, Fired, Injector};
-use crate::trace::{Call, Inode, Mark, Name, Pos};
+use crate::trace::{Call, Inode, Mark, Pos};
 
 pub(super) use rustix::io::Errno;
 
@@ -49,7 +50,7 @@ pub struct Finished {
     /// Its syncs, and its end.
     pub barriers: Vec<Barrier>,
     /// The questions and answers.
-    pub path: Vec<super::choose::Choice>,
+    pub path: Vec<Choice>,
     /// Why it was ended from inside, if it was.
     pub stop: Option<Stop>,
     /// The file-system calls it made.
@@ -60,13 +61,31 @@ pub struct Finished {
     pub scratch: Scratch,
 }
 
+impl Finished {
+    /// What would be left of a run, but for what it did.
+    pub(super) fn known(path: Vec<Choice>, decided: Vec<Narrowing>, mut scratch: Scratch) -> Finished {
+        Finished {
+            recording: scratch.recording.take().unwrap_or_default(),
+            decided,
+            barriers: Vec::new(),
+            path,
+            stop: None,
+            calls: 0,
+            faults: Injector::default(),
+            scratch,
+        }
+    }
+}
+
 /// Memory that one run hands to the next.
 #[derive(Debug, Default)]
 pub struct Scratch {
     bounds: Bounds,
-    settled: Settled,
+    pub(super) settled: Settled,
     transcript: Transcript,
     recording: Option<Recording>,
+    /// What the next run is told is kept here.
+    pub(super) log: Option<Log>,
 }
 
 impl Scratch {
@@ -87,12 +106,8 @@ pub(super) struct Shared {
 }
 
 pub(super) struct Process {
-    pub world: Arc<World>,
     pub recording: Recording,
-    bounds: Bounds,
-    settled: Settled,
-    transcript: Transcript,
-    chooser: Chooser,
+    pub below: Below,
     barriers: Vec<Barrier>,
     locks: FxHashSet<Inode>,
     stop: Option<Stop>,
@@ -139,13 +154,10 @@ impl SimDisk {
     ) -> SimDisk {
         scratch.transcript.begin(&world, chooser.shared(), scratch.bounds.trail_mut());
         scratch.bounds.start(&world);
+        let Scratch { bounds, settled, transcript, log, .. } = scratch;
         let process = Process {
-            world,
             recording,
-            bounds: scratch.bounds,
-            settled: scratch.settled,
-            transcript: scratch.transcript,
-            chooser,
+            below: Below { world, bounds, chooser, settled, transcript, log },
             barriers: Vec::new(),
             locks: FxHashSet::default(),
             stop: None,
@@ -224,7 +236,7 @@ impl SimDisk {
 
     /// How many questions the process has asked.
     pub fn questions_asked(&self) -> usize {
-        self.shared.lock().chooser.asked()
+        self.shared.lock().below.chooser.asked()
     }
 
     /// The end of the trace so far.
@@ -245,21 +257,22 @@ impl SimDisk {
         process.generation += 1;
         process.barrier();
         let p = &mut *process;
-        let path = p.chooser.take_path();
-        p.transcript.end(&path);
+        let path = p.below.chooser.take_path();
+        p.below.transcript.end(&path);
         Finished {
             recording: std::mem::take(&mut p.recording),
-            decided: p.bounds.trail().to_vec(),
+            decided: p.below.bounds.trail().to_vec(),
             barriers: std::mem::take(&mut p.barriers),
             path,
             stop: p.stop.take(),
             calls: p.calls,
             faults: p.faults.take().map_or_else(Injector::default, |faults| *faults),
             scratch: Scratch {
-                bounds: std::mem::take(&mut p.bounds),
-                settled: std::mem::take(&mut p.settled),
-                transcript: std::mem::take(&mut p.transcript),
+                bounds: std::mem::take(&mut p.below.bounds),
+                settled: std::mem::take(&mut p.below.settled),
+                transcript: std::mem::take(&mut p.below.transcript),
                 recording: None,
+                log: p.below.log.take(),
             },
         }
     }
@@ -322,34 +335,17 @@ impl Shared {
 }
 
 impl Process {
-    pub fn reader(&mut self) -> (&World, &Recording, Reader<'_>) {
-        let reader = Reader { world: &self.world, bounds: &mut self.bounds, chooser: &mut self.chooser };
-        (&self.world, &self.recording, reader)
-    }
-
-    /// The names that a directory may have from the processes before this one.
-    pub fn names_below(&mut self, dir: Inode) -> &[Name] {
-        self.settled.names(&self.world, dir)
-    }
-
-    pub fn depth(&self) -> usize {
-        self.world.layers.len()
-    }
-
     /// Notes that a crash just before the next event is worth looking at.
     pub fn barrier(&mut self) {
-        self.barriers.push(Barrier {
-            at: self.recording.trace.end(),
-            asked: self.chooser.asked(),
-            decided: self.bounds.trail().len(),
-        });
+        let Step { asked, decided } = self.below.step();
+        self.barriers.push(Barrier { at: self.recording.trace.end(), asked, decided });
     }
 
-    pub fn is_dir(&self, inode: Inode) -> bool {
+    pub fn is_dir(&mut self, inode: Inode) -> bool {
         if self.recording.created_here(inode) {
             self.recording.is_created_dir(inode)
         } else {
-            self.world.is_dir(inode)
+            self.below.is_dir(inode)
         }
     }
 }
