@@ -9,16 +9,15 @@ use super::crew::Crew;
 use super::judge::{Wrong, judge, panicked, stop_failure};
 use super::nested::PutOff;
 use super::process::{self, End};
+use super::recovery::Leaf;
 use super::token::CrashEvidence;
 use super::{Settings, Step};
-use crate::disk::{
-    Barrier, Choice, Chooser, Finished, Made, Memo, Narrowing, Policy, Scratch, SimDisk, World,
-};
+use crate::disk::{Barrier, Choice, Chooser, Made, Memo, Narrowing, Policy, Scratch, SimDisk, World};
 use crate::fault::Injector;
 use crate::model::Persisted;
 use crate::oracle::{Failure, History, aftermath};
-use crate::subject::{Outcome, Subject};
-use crate::trace::{Mark, Pos};
+use crate::subject::Subject;
+use crate::trace::Pos;
 
 /// A crashed layer as the oracle sees it.
 #[derive(Clone)]
@@ -106,20 +105,12 @@ pub struct Explorer<'a, S: Subject> {
     pub behind_faults: bool,
     pub(super) scratch: Scratch,
     /// What recoveries that nobody crashes came to.
-    memo: Memo<S::State>,
+    pub(super) memo: Memo<S::State>,
     pub(super) made: Made,
 }
 
 /// Takes the crash positions (first and last, by layer) of a recovery and the state that came back, if any.
 pub(super) type Observer<'a, St> = &'a mut dyn FnMut(&[Crashed<St>], &[Pos], Option<&St>);
-
-/// A recovery that ran on an undetermined disk.
-pub(super) struct Leaf<St> {
-    pub end: End<St>,
-    pub finished: Finished,
-    pub recovered_at: Option<Pos>,
-    pub outcomes: Vec<Outcome>,
-}
 
 /// The path that a recovery took, and the state that it returned.
 pub(super) type Took<St> = (Vec<Choice>, Arc<St>);
@@ -258,67 +249,6 @@ impl<'a, S: Subject> Explorer<'a, S> {
             self.scratch.recycle(leaf.finished.recording);
         }
         ControlFlow::Continue((path, state))
-    }
-
-    /// One recovery, and with `nested` what a user does after it.
-    pub(super) fn run(&mut self, world: &Arc<World>, chooser: Chooser, nested: bool) -> Leaf<S::State> {
-        self.recoveries += 1;
-        let scratch = std::mem::take(&mut self.scratch);
-        let calls_max = self.settings.calls_max;
-        let disk = match nested {
-            true => SimDisk::new(world.clone(), chooser, calls_max, scratch),
-            false => SimDisk::last(world.clone(), chooser, calls_max, scratch),
-        };
-        if self.settings.has_recovery_faults() {
-            disk.inject(self.recovery_faults(world));
-        }
-        let mut outcomes = Vec::new();
-        let mut recovered_at = None;
-        let end = match process::recover(self.subject, Arc::new(disk.clone())) {
-            Err(end) => end,
-            Ok((mut store, state)) => {
-                let mut end = End::State(Arc::new(state));
-                if nested {
-                    recovered_at = Some(disk.position());
-                    disk.mark(Mark::Recovered);
-                    match process::go_on(self.subject, &mut store, &disk, self.epilogue) {
-                        Ok(ends) => outcomes = ends,
-                        Err(broken) => end = broken,
-                    }
-                }
-                let finished = disk.finish();
-                self.faults_fired += finished.faults.fired().len() as u64;
-                drop(store);
-                return Leaf { end, finished, recovered_at, outcomes };
-            }
-        };
-        let finished = disk.finish();
-        self.faults_fired += finished.faults.fired().len() as u64;
-        Leaf { end, finished, recovered_at, outcomes }
-    }
-
-    /// One recovery that nobody crashes and in which nothing fails. What another one was told need not run again.
-    fn run_unless_known(&mut self, world: &Arc<World>, chooser: Chooser) -> Leaf<S::State> {
-        let leaf = |end, finished| Leaf { end, finished, recovered_at: None, outcomes: Vec::new() };
-        match self.memo.look_up(world, chooser, &mut self.scratch) {
-            Ok((state, finished)) => {
-                self.recoveries += 1;
-                leaf(End::State(state), finished)
-            }
-            Err(chooser) => {
-                let mut leaf = self.run(world, chooser, false);
-                let end = if let End::State(state) = &leaf.end { Some(state.clone()) } else { None };
-                let Finished { scratch, decided, .. } = &mut leaf.finished;
-                self.memo.learn(world, scratch, decided, end);
-                leaf
-            }
-        }
-    }
-
-    /// What fails in a recovery on this disk.
-    pub(super) fn recovery_faults(&self, world: &World) -> Injector {
-        let is_first = world.layers.len() == 1 && self.killed_at.is_none();
-        Injector::for_recovery(&self.settings.faults, is_first)
     }
 
     pub(super) fn check(

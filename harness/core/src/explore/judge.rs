@@ -1,7 +1,8 @@
 //! Whether what a recovery returned is right.
 
-use super::crash_point::{Crashed, Leaf};
+use super::crash_point::Crashed;
 use super::process::End;
+use super::recovery::Leaf;
 use super::{Settings, Step};
 use crate::disk::{Made, Stop, World};
 use crate::fault::{Effect, Injector};

@@ -14,6 +14,7 @@ mod points;
 mod pool;
 mod probe;
 mod process;
+mod recovery;
 pub mod token;
 
 use std::sync::Arc;

@@ -9,7 +9,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::crash_point::{Crashed, Explorer, Leaf, Walk, worth_crashing};
+use super::crash_point::{Crashed, Explorer, Walk, worth_crashing};
+use super::recovery::Leaf;
 use super::token::CrashEvidence;
 use crate::disk::{Barrier, Bounds, Choice, Chooser, CrashedLayer, Narrowing, Recording, World};
 use crate::model::Persisted;

@@ -230,14 +230,14 @@ impl Process {
     /// The units from the one at byte `offset` on that zeroing a file concerns although this process has not
     /// changed them; the file has at most `most` bytes now. What lies behind the size at the reboot is gone.
     fn units_below(&mut self, inode: Inode, offset: u64, most: u64) -> Vec<u64> {
-        let inherited = match self.recording.created_here(inode) {
-            true => 0,
-            false => self.below.size_range(inode).1,
-        };
         let (unit, unit_below) = (self.recording.unit() as u64, self.below.world.rules.unit as u64);
-        let mut below = self.below.units_from(inode, offset);
-        below.iter_mut().for_each(|number| *number = *number * unit_below / unit);
-        below.retain(|number| *number < inherited.max(most).div_ceil(unit));
+        let mut below = Vec::new();
+        if !self.recording.created_here(inode) {
+            let inherited = self.below.size_range(inode).1;
+            below = self.below.units_from(inode, offset);
+            below.iter_mut().for_each(|number| *number = *number * unit_below / unit);
+            below.retain(|number| *number < inherited.max(most).div_ceil(unit));
+        }
         below.extend(self.recording.holes(offset, most));
         below
     }
