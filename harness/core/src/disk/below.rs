@@ -1,5 +1,6 @@
 //! What lies below a running process. All that the process learns of the undetermined disk, it learns here.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::read::Reader;
@@ -78,14 +79,9 @@ impl Below {
                 Told::SizeRange(min, max)
             }
             Asked::Units { inode, offset } => Told::Units(self.units_from(inode, offset)),
-            Asked::Data { inode, offset, len, is_inside } => bytes(len, &mut |out| {
-                if is_inside {
-                    self.data_inside(inode, offset, out)?
-                } else {
-                    self.data(inode, offset, out)?
-                }
-                Ok(out.len())
-            })?,
+            Asked::Data { inode, offset, len, is_inside } => {
+                bytes(len, &mut |out| self.data(inode, offset, out, is_inside).map(|()| out.len()))?
+            }
             Asked::Settled { inode, offset, len } => {
                 let out = &mut memory[..len];
                 if self.settled(inode, offset, out) { Told::bytes(out) } else { Told::Flag(false) }
@@ -168,22 +164,16 @@ impl Below {
         units
     }
 
-    /// Bytes of one sector of a file; zeros behind its size.
-    pub fn data(&mut self, inode: Inode, offset: u64, out: &mut [u8]) -> Result<(), Stop> {
+    /// Bytes of one sector of a file; zeros behind its size. With `is_inside` they are known to lie before it, and
+    /// nothing is asked about it.
+    pub fn data(&mut self, inode: Inode, offset: u64, out: &mut [u8], is_inside: bool) -> Result<(), Stop> {
         let step = self.step();
         let (depth, mut reader) = self.reader();
-        let read = reader.data(depth, inode, offset, out);
-        let asked = || Asked::Data { inode, offset, len: out.len(), is_inside: false };
-        self.note(step, &read, asked, |()| Told::bytes(out));
-        read
-    }
-
-    /// The same for a range that is known to lie inside the file.
-    pub fn data_inside(&mut self, inode: Inode, offset: u64, out: &mut [u8]) -> Result<(), Stop> {
-        let step = self.step();
-        let (depth, mut reader) = self.reader();
-        let read = reader.data_inside(depth, inode, offset, out);
-        let asked = || Asked::Data { inode, offset, len: out.len(), is_inside: true };
+        let read = match is_inside {
+            true => reader.data_inside(depth, inode, offset, out),
+            false => reader.data(depth, inode, offset, out),
+        };
+        let asked = || Asked::Data { inode, offset, len: out.len(), is_inside };
         self.note(step, &read, asked, |()| Told::bytes(out));
         read
     }
@@ -245,47 +235,72 @@ impl Below {
             let (depth, mut reader) = below.reader();
             reader.size(depth, inode, at, len as u64).map(|size| size as usize)
         };
-        let known = self.unless_asked(|below| size(below, offset, len))?;
+        let known = unless_asked(self, |below| size(below, offset, len))?;
         if let Some(inside) = known
             && let Some(sector) = self.settled.sector(&self.world, inode, offset / SECTOR as u64)
         {
             buf[..inside].copy_from_slice(&sector[in_sector..in_sector + inside]);
             return Ok(inside);
         }
-        let mut done = 0;
-        while done < len {
-            let at = offset + done as u64;
-            let wanted = (len - done).min(unit_len - (at % unit_len as u64) as usize);
-            let piece = &mut buf[done..done + wanted];
-            let mut read = |below: &mut Below| {
-                let inside = match known {
-                    Some(inside) => inside.saturating_sub(done).min(wanted),
-                    None => size(below, at, wanted)?,
-                };
-                let (depth, mut reader) = below.reader();
-                reader.data_inside(depth, inode, at, &mut piece[..inside])?;
-                Ok(inside)
+        unit_by_unit(self, (offset, len), unit_len, |below, piece| {
+            let (at, wanted) = (offset + piece.start as u64, piece.len());
+            let inside = match known {
+                Some(inside) => inside.saturating_sub(piece.start).min(wanted),
+                None => size(below, at, wanted)?,
             };
-            let read = if done == 0 { Some(read(self)?) } else { self.unless_asked(read)? };
-            done += read.unwrap_or(0);
-            if read != Some(wanted) {
-                break;
-            }
-        }
-        Ok(done)
+            let (depth, mut reader) = below.reader();
+            reader.data_inside(depth, inode, at, &mut buf[piece][..inside])?;
+            Ok(inside)
+        })
     }
+}
 
-    /// Does something that asks no question; `None` if it would have to ask one.
-    fn unless_asked<T>(
-        &mut self,
-        act: impl FnOnce(&mut Below) -> Result<T, Stop>,
-    ) -> Result<Option<T>, Stop> {
-        self.chooser.put_off(true);
-        let done = act(self);
-        self.chooser.put_off(false);
-        match done {
-            Err(Stop::PutOff) => Ok(None),
-            done => done.map(Some),
+/// Who gets questions answered.
+pub(super) trait Asks {
+    fn chooser(&mut self) -> &mut Chooser;
+}
+
+impl Asks for Below {
+    fn chooser(&mut self) -> &mut Chooser {
+        &mut self.chooser
+    }
+}
+
+/// Does something that asks no question; `None` if it would have to ask one.
+pub(super) fn unless_asked<P: Asks, T>(
+    process: &mut P,
+    act: impl FnOnce(&mut P) -> Result<T, Stop>,
+) -> Result<Option<T>, Stop> {
+    process.chooser().put_off(true);
+    let done = act(process);
+    process.chooser().put_off(false);
+    match done {
+        Err(Stop::PutOff) => Ok(None),
+        done => done.map(Some),
+    }
+}
+
+/// Reads a range of a sector unit by unit: `read` is given the part of the range, and returns how much of it is
+/// inside the file. Ends behind the first that is not all inside, and before the first that would be asked about,
+/// the first one apart.
+pub(super) fn unit_by_unit<P: Asks>(
+    process: &mut P,
+    (offset, len): (u64, usize),
+    unit_len: usize,
+    mut read: impl FnMut(&mut P, Range<usize>) -> Result<usize, Stop>,
+) -> Result<usize, Stop> {
+    let mut done = 0;
+    while done < len {
+        let in_unit = ((offset + done as u64) % unit_len as u64) as usize;
+        let end = len.min(done + unit_len - in_unit);
+        let piece = done..end;
+        done += match done {
+            0 => read(process, piece)?,
+            _ => unless_asked(process, |process| read(process, piece))?.unwrap_or(0),
+        };
+        if done < end {
+            break;
         }
     }
+    Ok(done)
 }

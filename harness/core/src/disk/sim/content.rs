@@ -2,7 +2,8 @@
 
 use std::panic::Location;
 
-use super::super::{SECTOR, SizeFn, Stop};
+use super::super::below::{Asks, unit_by_unit, unless_asked};
+use super::super::{Chooser, SECTOR, SizeFn, Stop};
 use super::Process;
 use crate::trace::{Call, Inode};
 
@@ -20,6 +21,12 @@ impl Inside {
     fn from(self, from: usize, len: usize) -> Inside {
         let rest = |inside: usize| inside.saturating_sub(from).min(len);
         Inside { len: rest(self.len), below: self.below.map(rest) }
+    }
+}
+
+impl Asks for Process {
+    fn chooser(&mut self) -> &mut Chooser {
+        &mut self.below.chooser
     }
 }
 
@@ -59,7 +66,7 @@ impl Process {
             self.read_inside(inode, &mut buf[..len], offset, inside)?;
             return Ok(inside.len);
         }
-        let known = self.unless_asked(|process| process.inside(inode, offset, len))?;
+        let known = unless_asked(self, |process| process.inside(inode, offset, len))?;
         if let Some(Inside { len, below: Some(below) }) = known
             && len == below
             && !self.recording.has_data(inode)
@@ -67,41 +74,15 @@ impl Process {
         {
             return Ok(len);
         }
-        let mut done = 0;
-        while done < len {
-            let at = offset + done as u64;
-            let end = len.min(done + unit_len - (at % unit_len as u64) as usize);
-            let piece = &mut buf[done..end];
-            let wanted = piece.len();
-            let mut read = |process: &mut Process| {
-                let inside = match known {
-                    Some(all) => all.from(done, wanted),
-                    None => process.inside(inode, at, wanted)?,
-                };
-                process.read_inside(inode, piece, at, inside)?;
-                Ok(inside.len)
+        unit_by_unit(self, (offset, len), unit_len, |process, piece| {
+            let at = offset + piece.start as u64;
+            let inside = match known {
+                Some(all) => all.from(piece.start, piece.len()),
+                None => process.inside(inode, at, piece.len())?,
             };
-            let read = if done == 0 { Some(read(self)?) } else { self.unless_asked(read)? };
-            done += read.unwrap_or(0);
-            if read != Some(wanted) {
-                break;
-            }
-        }
-        Ok(done)
-    }
-
-    /// Does something that asks no question; `None` if it would have to ask one.
-    fn unless_asked<T>(
-        &mut self,
-        act: impl FnOnce(&mut Process) -> Result<T, Stop>,
-    ) -> Result<Option<T>, Stop> {
-        self.below.chooser.put_off(true);
-        let done = act(self);
-        self.below.chooser.put_off(false);
-        match done {
-            Err(Stop::PutOff) => Ok(None),
-            done => done.map(Some),
-        }
+            process.read_inside(inode, &mut buf[piece], at, inside)?;
+            Ok(inside.len)
+        })
     }
 
     /// How much of a range of one sector is inside the file.
@@ -128,9 +109,9 @@ impl Process {
             Some(known) => {
                 let known = known.saturating_sub(from).min(out.len());
                 out[known..].fill(0);
-                below.data_inside(inode, offset + from as u64, &mut out[..known])
+                below.data(inode, offset + from as u64, &mut out[..known], true)
             }
-            None => below.data(inode, offset + from as u64, out),
+            None => below.data(inode, offset + from as u64, out, false),
         };
         let mut done = 0;
         while done < inside.len {
