@@ -150,8 +150,7 @@ impl<'a, S: Subject> Explorer<'a, S> {
         let stack = vec![crashed];
         let crashes = vec![CrashEvidence { at, choices: Vec::new() }];
         self.world(world, &stack, &crashes)?;
-        let is_sound = !self.settings.has_recovery_faults() && !self.settings.is_disk_lying();
-        if self.observer.is_some() || !is_sound || self.stopped() {
+        if self.observer.is_some() || !self.settings.has_plain_recoveries() || self.stopped() {
             return ControlFlow::Continue(());
         }
         for policy in [Policy::Newest, Policy::Oldest] {
@@ -221,12 +220,11 @@ impl<'a, S: Subject> Explorer<'a, S> {
         put_off: &mut PutOff<S::State>,
     ) -> Walk<S::State, Took<S::State>> {
         let nested = (stack.len() as u32) < self.settings.depth;
-        let is_plain = !self.settings.has_recovery_faults() && !self.settings.is_disk_lying();
-        let mut leaf = match nested || !is_plain {
-            true => self.run(world, chooser, nested),
-            false => self.run_unless_known(world, chooser),
+        let (mut leaf, same) = if nested || !self.settings.has_plain_recoveries() {
+            (self.run(world, chooser, nested), 0)
+        } else {
+            (self.run_unless_known(world, chooser), self.memo.same())
         };
-        let same = if nested || !is_plain { 0 } else { self.memo.same() };
         self.made.update(world, &leaf.finished.decided, same);
         let state = if let Some(observer) = &mut self.observer {
             let (decided, made) = (&leaf.finished.decided, &self.made);
@@ -239,10 +237,10 @@ impl<'a, S: Subject> Explorer<'a, S> {
             self.check(world, stack, crashes, &leaf)?
         };
         let state = state.unwrap_or_else(|| Arc::new(self.subject.initial_state()));
-        leaf.recovered_at.get_or_insert(leaf.finished.recording.trace.end());
         let path = std::mem::take(&mut leaf.finished.path);
         self.scratch = std::mem::take(&mut leaf.finished.scratch);
         if nested {
+            leaf.recovered_at.get_or_insert(leaf.finished.recording.trace.end());
             self.put_off(world, leaf, (&path, fixed), &state, put_off);
         } else {
             self.memo.give_back(leaf.finished.decided);

@@ -104,6 +104,11 @@ impl Settings {
         self.faults.iter().any(|rule| rule.phase == Phase::Recovery || rule.outcome.is_on_medium())
     }
 
+    /// Whether nothing fails in a recovery, and no disk lies to it.
+    pub(crate) fn has_plain_recoveries(&self) -> bool {
+        !self.has_recovery_faults() && !self.is_disk_lying()
+    }
+
     /// The rules as a report has them.
     pub(crate) fn fault_text(&self) -> Option<String> {
         let texts: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
