@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use unplug::disk::{Chooser, CrashedLayer, Finished, Policy, Scratch, SimDisk, World};
+use unplug::disk::{Choice, Chooser, CrashedLayer, Finished, Policy, Scratch, SimDisk, World};
 use unplug::model::{Model, Persisted};
 use unplug::plain::{MemFs, Tree};
 use unplug::trace::{Pos, Trace};
@@ -25,14 +25,20 @@ pub fn explore<T>(world: &Arc<World>, process: impl Fn(&SimDisk) -> T, mut each:
         scratch = std::mem::take(&mut finished.scratch);
         path = finished.path.clone();
         each(result, finished);
-        while path.last().is_some_and(|choice| choice.answer + 1 == choice.question.options) {
-            path.pop();
-        }
-        match path.last_mut() {
-            Some(choice) => choice.answer += 1,
+        match next_path(path) {
+            Some(next) => path = next,
             None => return,
         }
     }
+}
+
+/// The path behind this one, depth first.
+pub fn next_path(mut path: Vec<Choice>) -> Option<Vec<Choice>> {
+    while path.last().is_some_and(|choice| choice.answer + 1 == choice.question.options) {
+        path.pop();
+    }
+    path.last_mut()?.answer += 1;
+    Some(path)
 }
 
 /// The disk that the power failing before event `at` leaves.

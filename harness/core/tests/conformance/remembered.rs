@@ -16,7 +16,7 @@ use unplug_vfs::OpenOptions;
 
 use crate::calls::{Step, create, open, read};
 use crate::crashed::{Outcome, calls, config, found, run, setup};
-use crate::disks::{crashed_at, recorded};
+use crate::disks::{crashed_at, next_path, recorded};
 use crate::models::models;
 
 /// Disks with more ways than this are left out.
@@ -24,15 +24,6 @@ const WAYS_MAX: usize = 500;
 
 /// What one way through a process's choices was.
 type Way = (Vec<Choice>, Vec<Narrowing>, Arc<Outcome>);
-
-/// The next path behind this one, depth first.
-fn next(mut path: Vec<Choice>) -> Option<Vec<Choice>> {
-    while path.last().is_some_and(|choice| choice.answer + 1 == choice.question.options) {
-        path.pop();
-    }
-    path.last_mut()?.answer += 1;
-    Some(path)
-}
 
 /// Every way, with memory of others; None if there are too many.
 fn ways(
@@ -68,7 +59,7 @@ fn ways(
         if ways.len() > WAYS_MAX {
             return None;
         }
-        path = next(finished.path);
+        path = next_path(finished.path);
     }
     Some(ways)
 }
