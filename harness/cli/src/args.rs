@@ -13,7 +13,7 @@ const AFTER_HELP: &str = "Exit codes:
   2    usage: a wrong option, scenario, report or token
   3    a file or disk that cannot be read or written
   4    nothing selected
-  5    a budget or limit ended the work before it was done
+  5    a budget, a limit or ^C ended the work before it was done
   100  an unexpected verdict, a fixture mismatch, a reproduced violation";
 
 /// Pulls the plug on a store at every instant, in every way a disk and a file system allow, and checks what

@@ -11,7 +11,7 @@ pub const USAGE: u8 = 2;
 pub const ENVIRONMENT: u8 = 3;
 /// Nothing was selected.
 pub const NOTHING_SELECTED: u8 = 4;
-/// A budget or limit ended the work before it was done.
+/// A budget, a limit or ^C ended the work before it was done.
 pub const INCOMPLETE: u8 = 5;
 /// An unexpected verdict, a fixture mismatch, a reproduced violation. Beats [`INCOMPLETE`] and
 /// [`ENVIRONMENT`].

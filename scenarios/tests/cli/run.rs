@@ -1,6 +1,8 @@
 //! Verdicts and exit codes of `run`.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
 
 use super::{LOSES, as_str, command, expect, finish, scenario_file};
 
@@ -49,6 +51,25 @@ fn a_violation_that_should_be_there_and_is_not_ends_with_100() {
 fn a_budget_that_runs_out_ends_with_5() {
     let ran = expect(5, &["run", "puts-2000", "--budget", "1ms"]);
     assert!(ran.stdout.contains("1 cut short"), "{}", ran.stdout);
+}
+
+#[test]
+fn an_interrupted_run_tells_what_it_has_and_writes_its_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let json = dir.path().join("report.json");
+    let args = ["run", "append", "puts-2000", "--kill", "--model", "paranoid", "--json", as_str(&json)];
+    let mut child = command(&args).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    // The second scenario takes an hour, the first one next to nothing.
+    while !text.contains("append") {
+        assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "{text}");
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    stdout.read_to_string(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5), "{text}");
+    assert!(text.contains("\ninterrupted\n\n1 held, 1 cut short\n"), "{text}");
+    assert!(fs::read_to_string(json).unwrap().contains("\"verdict\": \"incomplete\""));
 }
 
 #[test]

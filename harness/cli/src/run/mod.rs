@@ -5,6 +5,7 @@ mod progress;
 mod terminal;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use unplug::explore::Settings;
@@ -113,6 +114,7 @@ pub(crate) fn run(
     let stories = common.verbose || !names.is_empty();
     let mut terminal = Terminal::new(out, &selected, common.quiet, stories, program);
     terminal.has_fault_flags = !flags.fault.is_empty();
+    let cancel = crate::interrupt::flag()?;
     terminal.seed(flags.seed)?;
 
     let started = Instant::now();
@@ -134,6 +136,7 @@ pub(crate) fn run(
             settings.depth = flags.depth.unwrap_or(settings.depth);
             settings.kills |= flags.kill;
             settings.deadline = deadline;
+            settings.cancel = Some(cancel.clone());
             settings.faults.extend(flags.fault.iter().cloned());
             if flags.sweep {
                 settings.sweep = Sweep::Full;
@@ -153,6 +156,9 @@ pub(crate) fn run(
         }
     }
     bar.finish();
+    if cancel.load(Ordering::Relaxed) {
+        terminal.interrupted()?;
+    }
     terminal.summary(&report, &endings, started.elapsed())?;
 
     let written = write_reports(&report, &endings, json, junit);

@@ -66,6 +66,11 @@ impl Terminal {
         self.out.line(format!("seed {seed}"))
     }
 
+    /// That ^C ended the work.
+    pub fn interrupted(&mut self) -> Result<(), CliError> {
+        self.out.line("interrupted")
+    }
+
     /// One scenario under one model.
     pub fn scenario(
         &mut self,

@@ -1,5 +1,6 @@
 //! The whole of it: run the workload, explore its crash points on all cores, report in canonical order.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -81,6 +82,9 @@ impl<S: Subject> Prepared<S> {
 impl<S: Subject> Explorer<'_, S> {
     /// Explores a crash point of either kind.
     pub(super) fn point(&mut self, prepared: &Prepared<S>, point: CrashPoint) -> Walk<S::State> {
+        if self.stopped() {
+            return ControlFlow::Continue(());
+        }
         match point.kind {
             CrashKind::PowerLoss => self.crash_point(&prepared.world(point), prepared.crashed(point)),
             CrashKind::Kill => self.kill_point(prepared, point),
