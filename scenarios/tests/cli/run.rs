@@ -61,7 +61,7 @@ fn an_interrupted_run_tells_what_it_has_and_writes_its_report() {
     let mut child = command(&args).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut text = String::new();
-    // The second scenario takes an hour, the first one next to nothing.
+    // The second scenario takes an hour or more, the first one seconds.
     while !text.contains("append") {
         assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "{text}");
     }
