@@ -84,7 +84,7 @@ impl Recording {
             }
             Call::Allocate { inode, offset, len } => {
                 let now = self.newest_size(*inode);
-                self.extend(*inode, now, offset + len, offset + len);
+                self.reserve(*inode, now, offset + len, false);
             }
             Call::ZeroRange { inode, offset, len, keep_size } => {
                 let now = self.newest_size(*inode);
@@ -94,9 +94,7 @@ impl Recording {
                     units.extend(self.holes(*offset, most));
                 }
                 self.zero_data(*inode, &units, *offset, offset + len);
-                if !keep_size {
-                    self.extend(*inode, now, offset + len, offset + len);
-                }
+                self.reserve(*inode, now, offset + len, *keep_size);
             }
             Call::SetLen { inode, len } => self.replay_set_len(*inode, *len, below),
             Call::LostWrite { inode, offset, data, lands } => {

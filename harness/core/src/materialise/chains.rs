@@ -63,10 +63,6 @@ impl Chain {
         self.versions.len() - 1
     }
 
-    pub fn is_pending(&self) -> bool {
-        self.lower < self.newest()
-    }
-
     /// The inode that a version of a name refers to.
     pub fn inode(&self, version: usize) -> Option<Inode> {
         match self.versions.get(version) {

@@ -17,7 +17,7 @@ impl Record<'_> {
         let meant: Vec<Cell> = self.chains.chains.keys().filter(is_meant).cloned().collect();
         self.clean.extend(meant);
         match sync {
-            FailedSync::Dir(_) => self.ordered.clear(),
+            FailedSync::Dir(_) => self.journal.clear(),
             FailedSync::File(inode) if self.model.failed_sync_size == FailedSize::MayMove => {
                 let size = Cell::Size { inode };
                 for rule in 0..self.chains.rules.len() {
@@ -85,11 +85,12 @@ impl Record<'_> {
                 self.chains.push(pos, Cell::Sector { inode, index }, value);
             }
         }
+        self.fill_last_page(pos, inode, old_len, offset);
         let boundaries = (offset / PAGE_LEN + 1..).map(|page| page * PAGE_LEN);
         let sizes: Vec<u64> = boundaries.take_while(|&at| at < end).chain([end]).collect();
         let nothing: [Version; 0] = [];
         for size in sizes.into_iter().filter(|&size| size > old_len) {
-            self.grow(pos, inode, (old_len, size), &nothing);
+            self.grow(pos, inode, (old_len, size), (&nothing, false));
         }
         for page in offset / PAGE_LEN..end.div_ceil(PAGE_LEN) {
             self.make_page_dirty(inode, page);

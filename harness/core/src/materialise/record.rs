@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::chains::{Chains, Rule, Value, Version, piece};
 use super::{Base, Cell, PAGE_LEN, SECTOR_LEN, garbage};
-use crate::model::{Append, Model, Order, Rename, SizeImplies, TornSide, Unwritten};
+use crate::model::{Append, FileSync, Model, Order, Rename, SizeImplies, TornSide, Unwritten};
 use crate::trace::{Call, EventKind, Inode, Name, Pos, Trace};
 
 /// What the calls before a crash made.
@@ -17,16 +17,19 @@ pub(super) fn chains(base: &Base, trace: &Trace, crash: Pos, model: &Model) -> C
         chains,
         cache: base.files.clone(),
         removed: None,
-        ordered: Vec::new(),
+        journal: Vec::new(),
+        metadata_changed: false,
+        trace,
         lost: BTreeSet::new(),
         names: BTreeMap::new(),
         renames: Vec::new(),
         pages: Vec::new(),
         clean: BTreeSet::new(),
+        files: BTreeMap::new(),
     };
     for (pos, event) in (0..crash).zip(&trace.events) {
         if let EventKind::Call(call) = &event.kind {
-            record.apply(pos, call, trace);
+            record.apply(pos, call);
             record.make_dirty(pos);
         }
     }
@@ -40,8 +43,11 @@ pub(super) struct Record<'a> {
     pub cache: BTreeMap<Inode, Vec<u8>>,
     /// What the file that lost a name last held then.
     removed: Option<Vec<u8>>,
-    /// The last element of the ordered class.
-    pub ordered: Vec<Version>,
+    trace: &'a Trace,
+    /// The elements of the ordered class, oldest first.
+    pub journal: Vec<Vec<Version>>,
+    /// Whether the journal has anything to write: a name or a size, since any sync.
+    pub metadata_changed: bool,
     /// The sectors that writes which the disk lost were meant for: they count as written.
     pub lost: BTreeSet<(Inode, u64)>,
     /// The changes of names, by the file or directory that a call made them for. A file that lost its name to
@@ -53,10 +59,27 @@ pub(super) struct Record<'a> {
     pages: Vec<(u64, usize)>,
     /// What a failed sync marked clean and nobody has changed since.
     pub clean: BTreeSet<Cell>,
+    /// What else there is to know of a file.
+    files: BTreeMap<Inode, File>,
+}
+
+/// What is remembered of a file's content.
+#[derive(Default)]
+struct File {
+    /// The smallest size since the last sync.
+    least: u64,
+    /// Whether anything of it waits to be written.
+    unsynced: bool,
+    /// The rules by which sizes need all their data.
+    carried: Vec<usize>,
+    /// Pieces whose block has space of its own, with the version since which that is so.
+    written: BTreeMap<Cell, usize>,
+    /// The length that it was cut to last, unless it has grown since, and the zeros behind that.
+    cut: Option<(u64, BTreeSet<Version>)>,
 }
 
 impl Record<'_> {
-    fn apply(&mut self, pos: Pos, call: &Call, trace: &Trace) {
+    fn apply(&mut self, pos: Pos, call: &Call) {
         match call {
             Call::Create { dir, name, inode } => {
                 self.name(pos, *dir, name, Some(*inode), *inode);
@@ -84,21 +107,39 @@ impl Record<'_> {
                 if self.rename_between(*a_dir, *b_dir) == Rename::Atomic {
                     self.tie_names(pos, |record| record.together(&names));
                 }
-                self.directory_operation(names.into(), &[*a_inode, *b_inode]);
+                // Only a log of a file's names knows an exchange as a change of the file.
+                let has_log =
+                    self.model.fsync == FileSync::ItsNames || self.model.fdatasync == FileSync::ItsNames;
+                let of = if has_log { vec![*a_inode, *b_inode] } else { Vec::new() };
+                self.directory_operation(names.into(), &of);
             }
-            Call::Write { inode, offset, data } => self.write(pos, *inode, *offset, trace.bytes(*data)),
-            Call::SetLen { inode, len } => self.set_len(pos, *inode, *len),
+            Call::Write { inode, offset, data } => {
+                let alone = self.begin_change(*inode, true);
+                let data = self.trace.bytes(*data);
+                self.write_over_cut(*inode, *offset, data.len() as u64);
+                self.write(pos, *inode, *offset, (data, alone));
+            }
+            Call::SetLen { inode, len } => {
+                self.begin_change(*inode, *len > 0);
+                self.grown_to(*inode, *len);
+                self.forget_pages(*inode, |_| true);
+                self.set_len(pos, *inode, *len);
+            }
             Call::Allocate { inode, offset, len } => {
-                if offset + len > self.len(*inode) {
-                    self.set_len(pos, *inode, offset + len);
-                }
+                self.begin_change(*inode, true);
+                self.grown_to(*inode, offset + len);
+                self.reserve(pos, *inode, offset + len, false);
             }
             Call::ZeroRange { inode, offset, len, keep_size } => {
+                self.begin_change(*inode, true);
                 let end = offset + len;
-                if end > self.len(*inode) && !keep_size {
-                    self.set_len(pos, *inode, end);
+                if !keep_size {
+                    self.grown_to(*inode, end);
                 }
-                self.zero(pos, *inode, *offset, end);
+                self.reserve(pos, *inode, end, *keep_size);
+                for version in self.zero(pos, *inode, *offset, end) {
+                    self.file(*inode).written.remove(&version.0);
+                }
             }
             Call::SyncFile { inode, data_only } => self.sync_file(*inode, *data_only),
             Call::SyncDir { dir } => self.sync_dir(*dir),
@@ -106,7 +147,8 @@ impl Record<'_> {
             Call::Failed { sync: Some(sync), .. } => self.failed_sync(*sync),
             Call::Failed { sync: None, .. } => {}
             Call::LostWrite { inode, offset, data, lands } => {
-                self.lost_write(pos, *inode, (*offset, *lands), trace.bytes(*data));
+                self.begin_change(*inode, true);
+                self.lost_write(pos, *inode, (*offset, *lands), self.trace.bytes(*data));
             }
         }
     }
@@ -121,11 +163,11 @@ impl Record<'_> {
             return;
         }
         for version in &element {
-            for earlier in &self.ordered {
+            for earlier in self.journal.last().into_iter().flatten() {
                 self.chains.imply(version, earlier);
             }
         }
-        self.ordered = element;
+        self.journal.push(element);
     }
 
     /// Versions that survive all or none: each implies the next, and the last the first.
@@ -140,6 +182,7 @@ impl Record<'_> {
     /// Where names are free, their latest state is what counts: a name that changes again is no longer tied
     /// to the other one of an earlier rename.
     fn push_name(&mut self, pos: Pos, dir: Inode, name: &Name, refers_to: Option<Inode>) -> Version {
+        self.metadata_changed = true;
         let cell = Cell::Name { dir, name: name.clone() };
         if self.model.directory_operations == Order::Free {
             for &(made, rule) in &self.renames {
@@ -198,12 +241,29 @@ impl Record<'_> {
         }
         self.tie_names(pos, |record| match how {
             Rename::Atomic if is_dir => {}
+            Rename::Atomic if record.is_passing(&gone) => record.chains.imply(&gone, &there),
             Rename::Atomic => record.together(&[gone.clone(), there.clone()]),
             Rename::NewBeforeOld => record.chains.imply(&gone, &there),
             Rename::Steps => {}
         });
         versions.extend([gone, there]);
         self.directory_operation(versions, &[inode]);
+    }
+
+    /// Where names are free: whether the disk may have another file by a name that goes, which was the mover's in
+    /// passing only.
+    fn is_passing(&self, (cell, gone): &Version) -> bool {
+        let Some(chain) = self.chains.chains.get(cell) else { return false };
+        let made_by_creation = |pos: &Pos| {
+            let event = &self.trace.events[*pos as usize].kind;
+            matches!(event, EventKind::Call(Call::Create { .. } | Call::CreateDir { .. } | Call::Link { .. }))
+        };
+        // What was there at the start counts as a file unless something was created in its place.
+        let started_empty =
+            chain.positions.get(1).copied().flatten().is_some_and(|pos| made_by_creation(&pos));
+        let was_file =
+            |version: usize| if version == 0 { !started_empty } else { chain.inode(version).is_some() };
+        self.model.directory_operations == Order::Free && (chain.lower..gone - 1).any(was_file)
     }
 
     /// What an inherited file held is not asked for: a disk that is read lazily may not have decided it.
@@ -216,7 +276,81 @@ impl Record<'_> {
 
     // Content.
 
-    fn write(&mut self, pos: Pos, inode: Inode, offset: u64, data: &[u8]) {
+    fn file(&mut self, inode: Inode) -> &mut File {
+        self.files.entry(inode).or_default()
+    }
+
+    /// A call changes a file: sizes need their data only as long as nothing else of the file can be written,
+    /// which takes the size along. Says whether this is the only change that waits.
+    fn begin_change(&mut self, inode: Inode, waits: bool) -> bool {
+        for rule in std::mem::take(&mut self.file(inode).carried) {
+            self.chains.take_back(rule);
+        }
+        let file = self.file(inode);
+        let alone = !file.unsynced;
+        file.unsynced |= waits;
+        alone
+    }
+
+    /// A file that grows has its last page written, zeros and all.
+    fn grown_to(&mut self, inode: Inode, end: u64) {
+        self.file(inode).cut.take_if(|(len, _)| end > *len);
+    }
+
+    fn write_over_cut(&mut self, inode: Inode, offset: u64, len: u64) {
+        if len == 0 {
+            return;
+        }
+        self.grown_to(inode, offset + len);
+        let unit = self.chains.unit;
+        let pages = offset / PAGE_LEN..=(offset + len - 1) / PAGE_LEN;
+        let dirty = |zeros: &Version| pages.contains(&(number_of(zeros) * unit / PAGE_LEN));
+        self.file(inode).cut.take_if(|(_, zeros)| zeros.iter().any(dirty));
+    }
+
+    pub fn note_synced_size(&mut self, inode: Inode) {
+        self.file(inode).least = self.len(inode);
+    }
+
+    /// A sync of the file: what it writes of each piece.
+    pub fn synced_pieces(&mut self, inode: Inode) -> Vec<Version> {
+        let mut pieces = self.chains.pieces(inode, 0..u64::MAX);
+        let file = self.file(inode);
+        file.unsynced = false;
+        file.carried.clear();
+        if let Some((_, zeros)) = &file.cut {
+            for piece in &mut pieces {
+                while zeros.contains(piece) {
+                    piece.1 -= 1;
+                }
+            }
+        }
+        pieces
+    }
+
+    /// Space up to `end`. Where the size behind that has yet to reach the disk, it stops there on its way.
+    fn reserve(&mut self, pos: Pos, inode: Inode, end: u64, keep_size: bool) {
+        let len = self.len(inode);
+        let made_here = !self.chains.files.contains_key(&inode);
+        if made_here && self.file(inode).least < end && end < len {
+            for size in [end, len] {
+                self.grow(pos, inode, (u64::MAX, size), (&[], false));
+            }
+        } else if end > len && !keep_size {
+            self.set_len(pos, inode, end);
+        }
+    }
+
+    /// The file grows behind a gap, from `start` on: its last page, zeroed to its end, may come first.
+    pub fn fill_last_page(&mut self, pos: Pos, inode: Inode, old_len: u64, start: u64) {
+        let boundary = old_len.next_multiple_of(PAGE_LEN);
+        let made_here = !self.chains.files.contains_key(&inode);
+        if made_here && old_len < boundary && boundary <= start {
+            self.grow(pos, inode, (u64::MAX, boundary), (&[], false));
+        }
+    }
+
+    fn write(&mut self, pos: Pos, inode: Inode, offset: u64, (data, alone): (&[u8], bool)) {
         if data.is_empty() {
             return;
         }
@@ -240,12 +374,16 @@ impl Record<'_> {
             let cell = Cell::Sector { inode, index };
             written.push(self.chains.push(pos, cell, Value::Data(piece(&content, index, unit))));
         }
+        for (cell, version) in &written {
+            self.file(inode).written.entry(cell.clone()).or_insert(*version);
+        }
         self.changed(inode, &written);
 
+        self.fill_last_page(pos, inode, old_len, offset);
         let boundaries = (offset / PAGE_LEN + 1..).map(|page| page * PAGE_LEN);
         let sizes = boundaries.take_while(|&boundary| boundary < end).chain([end]);
         for size in sizes.filter(|&size| size > old_len).collect::<Vec<_>>() {
-            self.grow(pos, inode, (old_len, size), &written);
+            self.grow(pos, inode, (old_len, size), (&written, alone));
         }
     }
 
@@ -308,48 +446,75 @@ impl Record<'_> {
 
     // Sizes.
 
-    /// Pages are written back in any order, and each takes the size along: a size in another page needs no
-    /// longer what an earlier size needed of its own.
-    fn push_size(&mut self, pos: Pos, inode: Inode, len: u64) -> Version {
-        let cell = Cell::Size { inode };
+    /// Takes back what earlier sizes needed of pages of their own.
+    fn forget_pages(&mut self, inode: Inode, which: impl Fn(u64) -> bool) {
         for &(page, rule) in &self.pages {
-            if self.chains.rules[rule].cell == cell && page != page_of(len) {
+            if self.chains.rules[rule].cell == (Cell::Size { inode }) && which(page) {
                 self.chains.take_back(rule);
             }
         }
-        self.chains.push(pos, cell, Value::Size(len))
     }
 
-    /// The file grew from a length to another, by a write that put `written` there or without one.
-    pub fn grow(&mut self, pos: Pos, inode: Inode, (old_len, len): (u64, u64), written: &[Version]) {
+    fn push_size(&mut self, pos: Pos, inode: Inode, len: u64) -> Version {
+        self.metadata_changed = true;
+        let file = self.file(inode);
+        file.least = file.least.min(len);
+        self.chains.push(pos, Cell::Size { inode }, Value::Size(len))
+    }
+
+    /// The file grew from a length to another, by a write that put `written` there or without one; whether all
+    /// of that is bound to the size where the model binds it.
+    pub fn grow(
+        &mut self,
+        pos: Pos,
+        inode: Inode,
+        (old_len, len): (u64, u64),
+        (written, alone): (&[Version], bool),
+    ) {
         let Append { size: order, size_implies } = self.append_rule(inode, old_len, len);
+        // Pages are written back in any order, and each takes the size along: a size in another page needs no
+        // longer what an earlier size needed of its own.
+        self.forget_pages(inode, |page| page != page_of(len));
         let size = self.push_size(pos, inode, len);
         let unit = self.chains.unit;
         let first_rule = self.chains.rules.len();
         let from = match size_implies {
             SizeImplies::Nothing => len,
             SizeImplies::ItsPage => page_of(len) * PAGE_LEN,
-            SizeImplies::ItsData => 0,
+            SizeImplies::ItsData if alone => 0,
+            SizeImplies::ItsData => len,
         };
         for version in written {
             if (from..len).contains(&(number_of(version) * unit)) {
                 self.chains.imply(&size, version);
             }
         }
-        if size_implies == SizeImplies::ItsPage {
-            self.pages.extend((first_rule..self.chains.rules.len()).map(|rule| (page_of(len), rule)));
+        let rules = first_rule..self.chains.rules.len();
+        match size_implies {
+            SizeImplies::Nothing => {}
+            SizeImplies::ItsPage => self.pages.extend(rules.map(|rule| (page_of(len), rule))),
+            SizeImplies::ItsData => self.file(inode).carried.extend(rules),
         }
         if order == Order::InOrder {
             self.in_order(vec![size]);
         }
     }
 
-    /// Which rule a growth follows: of the last block, if it stays in that and a sync had reached the block.
+    /// Which rule a growth follows: of the last block, if it stays in that and a sync had reached the block, and
+    /// data in it.
     fn append_rule(&self, inode: Inode, old_len: u64, len: u64) -> Append {
         let block = old_len / PAGE_LEN * PAGE_LEN;
         let synced = self.chains.chains.get(&Cell::Size { inode }).filter(|chain| chain.lower > 0);
         let synced = synced.and_then(|chain| chain.size(chain.lower)).unwrap_or(0);
-        if old_len > block && len <= block + PAGE_LEN && synced > block {
+        let is_in_block = |cell: &Cell| match cell {
+            Cell::Sector { index, .. } => index * self.chains.unit / PAGE_LEN == block / PAGE_LEN,
+            _ => false,
+        };
+        let reached = |(cell, version): (&Cell, &usize)| {
+            is_in_block(cell) && self.chains.chains.get(cell).is_some_and(|chain| *version <= chain.lower)
+        };
+        let has_data = || self.files.get(&inode).is_some_and(|file| file.written.iter().any(reached));
+        if old_len > block && old_len < len && len <= block + PAGE_LEN && synced > block && has_data() {
             self.model.append_in_block
         } else {
             self.model.append_new_block
@@ -360,7 +525,8 @@ impl Record<'_> {
         let old_len = self.len(inode);
         if len > old_len {
             self.cache.entry(inode).or_default().resize(len as usize, 0);
-            self.grow(pos, inode, (old_len, len), &[]);
+            self.fill_last_page(pos, inode, old_len, len - 1);
+            self.grow(pos, inode, (old_len, len), (&[], false));
         } else if len < old_len {
             self.shrink(pos, inode, len);
         }
@@ -371,12 +537,21 @@ impl Record<'_> {
         let zeroed = self.zero(pos, inode, len, u64::MAX);
         self.cache.entry(inode).or_default().truncate(len as usize);
         let size = self.push_size(pos, inode, len);
+        let behind = len.next_multiple_of(PAGE_LEN);
+        let (tail, freed): (Vec<Version>, Vec<Version>) =
+            zeroed.into_iter().partition(|version| number_of(version) * unit < behind);
+        for (cell, _) in &freed {
+            self.file(inode).written.remove(cell);
+        }
         if self.model.shrink == Order::InOrder {
-            let behind = len.next_multiple_of(PAGE_LEN);
-            for version in zeroed.iter().filter(|version| number_of(version) * unit >= behind) {
-                self.together(&[size.clone(), version.clone()]);
+            for version in freed {
+                self.together(&[size.clone(), version]);
             }
             self.in_order(vec![size]);
+        } else {
+            let cut = self.file(inode).cut.get_or_insert_default();
+            cut.0 = len;
+            cut.1.extend(tail);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Cell;
-use super::chains::{Chain, Version};
+use super::chains::Version;
 use super::record::Record;
 use crate::model::{DirSync, FileSync};
 use crate::trace::Inode;
@@ -11,21 +11,22 @@ use crate::trace::Inode;
 impl Record<'_> {
     pub fn sync_file(&mut self, inode: Inode, data_only: bool) {
         let size = Cell::Size { inode };
-        let resized = self.chains.chains.get(&size).is_some_and(Chain::is_pending);
+        let resized = self.newest(&size).filter(|newest| self.is_pending(newest));
         let names = self.pending_names_of(inode);
         let rule = if data_only { self.model.fdatasync } else { self.model.fsync };
         let besides = match rule {
             FileSync::Nothing => Vec::new(),
             FileSync::ItsNames => names.into_iter().filter(|name| self.is_logged(name, inode)).collect(),
-            FileSync::OrderedIfResized if resized => self.ordered.clone(),
-            FileSync::OrderedIfPending if resized || !names.is_empty() => self.ordered.clone(),
-            FileSync::OrderedIfResized | FileSync::OrderedIfPending => Vec::new(),
+            FileSync::OrderedIfResized => self.journal_until(resized.iter()),
+            FileSync::OrderedIfPending => self.journal_until(resized.iter().chain(&names)),
         };
-        let mut own = self.chains.pieces(inode, 0..u64::MAX);
+        self.note_synced_size(inode);
+        let mut own = self.synced_pieces(inode);
         own.extend(self.newest(&size));
         own.retain(|(cell, _)| !self.clean.contains(cell));
         self.chains.raise(own);
         self.chains.raise(besides);
+        self.metadata_changed = false;
     }
 
     pub fn sync_dir(&mut self, dir: Inode) {
@@ -33,20 +34,48 @@ impl Record<'_> {
             matches!(cell, Cell::Name { dir: d, .. } if *d == dir) && !self.clean.contains(cell)
         };
         let entries = self.chains.chains.iter().filter(|(cell, _)| of_dir(cell));
-        let changed = entries.clone().any(|(_, chain)| chain.is_pending());
-        let entries = entries.map(|(cell, chain)| (cell.clone(), chain.newest())).collect();
+        let entries: Vec<Version> = entries.map(|(cell, chain)| (cell.clone(), chain.newest())).collect();
+        let besides = match self.model.sync_dir {
+            DirSync::Ordered => self.journal.last().cloned().unwrap_or_default(),
+            DirSync::OrderedIfChanged => {
+                self.journal_until(entries.iter().filter(|entry| self.is_pending(entry)))
+            }
+            DirSync::ItsEntries => Vec::new(),
+        };
         self.chains.raise(entries);
-        match self.model.sync_dir {
-            DirSync::Ordered => self.chains.raise(self.ordered.clone()),
-            DirSync::OrderedIfChanged if changed => self.chains.raise(self.ordered.clone()),
-            DirSync::OrderedIfChanged | DirSync::ItsEntries => {}
-        }
+        self.chains.raise(besides);
+        self.metadata_changed = false;
     }
 
+    /// Where the journal had nothing to write, nobody flushed the disk after the content.
     pub fn sync_all(&mut self) {
-        let dirty = self.chains.chains.iter().filter(|(cell, _)| !self.clean.contains(*cell));
-        let all = dirty.map(|(cell, chain)| (cell.clone(), chain.newest()));
-        self.chains.raise(all.collect());
+        let is_reached = |cell: &Cell| self.metadata_changed || !matches!(cell, Cell::Sector { .. });
+        let is_dirty = |cell: &Cell| !self.clean.contains(cell) && is_reached(cell);
+        let dirty: Vec<Cell> = self.chains.chains.keys().filter(|cell| is_dirty(cell)).cloned().collect();
+        let mut all: Vec<Version> = dirty.iter().filter_map(|cell| self.newest(cell)).collect();
+        let files: Vec<Inode> = self.cache.keys().copied().collect();
+        files.iter().for_each(|inode| self.note_synced_size(*inode));
+        if self.metadata_changed {
+            let synced: BTreeMap<Cell, usize> =
+                files.into_iter().flat_map(|inode| self.synced_pieces(inode)).collect();
+            for (cell, version) in &mut all {
+                *version = synced.get(cell).copied().unwrap_or(*version);
+            }
+        }
+        self.chains.raise(all);
+        self.metadata_changed = false;
+    }
+
+    fn is_pending(&self, (cell, version): &Version) -> bool {
+        self.chains.chains.get(cell).is_some_and(|chain| chain.lower < *version)
+    }
+
+    /// The last element of the ordered class that was made before any of some changes was over.
+    fn journal_until<'a>(&'a self, changes: impl Iterator<Item = &'a Version>) -> Vec<Version> {
+        let made = |(cell, version): &Version| self.chains.chains.get(cell)?.positions[*version];
+        let Some(last) = changes.filter_map(made).max() else { return Vec::new() };
+        let is_made = |element: &&Vec<Version>| element.iter().all(|version| made(version) <= Some(last));
+        self.journal.iter().rev().find(is_made).cloned().unwrap_or_default()
     }
 
     fn newest(&self, cell: &Cell) -> Option<Version> {

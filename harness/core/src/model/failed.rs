@@ -4,7 +4,8 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::FailedSize;
-use super::pass::{Change, Pass, page_of};
+use super::content::Change;
+use super::pass::{Pass, page_of};
 use super::persisted::Point;
 use crate::disk::{BLOCK, CellKey, Recording, SizeFn, Update, Value};
 use crate::trace::{Call, EventKind, FailedSync, Inode, Pos};
@@ -64,16 +65,16 @@ impl Pass<'_> {
             FailedSync::Dir(dir) => {
                 self.pending.remove(&dir);
                 // The journal was cut: what comes later says nothing of what came before.
-                self.last_ordered.clear();
+                self.ordered.clear();
             }
         }
     }
 
     /// Of a write that the disk lost only the size is tied to anything.
-    pub(super) fn lost_write(&mut self, inode: Inode, updates: &[Update], at: Pos) {
+    pub(super) fn lost_write(&mut self, inode: Inode, offset: u64, updates: &[Update], at: Pos) {
         let is_size = |update: &&Update| matches!(self.recording.cell(update.cell).key, CellKey::Size { .. });
         let sizes: Vec<Update> = updates.iter().filter(is_size).copied().collect();
-        self.change_content(inode, &sizes, Change::Write, at);
+        self.change_content(inode, &sizes, Change::Write(offset), at);
     }
 
     fn failed_file_sync(&mut self, inode: Inode, at: Pos) {
@@ -82,7 +83,8 @@ impl Pass<'_> {
         if self.model.failed_sync_size == FailedSize::NeedsItsData {
             return;
         }
-        for (size, data) in self.failed.carried.remove(&inode).unwrap_or_default() {
+        let ordered = self.failed.carried.remove(&inode).unwrap_or_default();
+        for (size, data) in self.content.take_carried(inode).into_iter().chain(ordered) {
             self.persisted.forget(size, data, at);
         }
         let passing = self.recording.size_cell(inode).and_then(|size| self.passing.remove(&size));

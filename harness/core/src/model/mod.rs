@@ -56,11 +56,13 @@
 //! both of which `may-move` permits at any time. The first sources for the older kernels were ALICE (OSDI '14, tables 1 to 3), Ferrite
 //! (ASPLOS '16, figure 3) and CuttleFS (ATC '20).
 
+mod content;
 mod count;
 mod failed;
 mod file;
 mod pass;
 mod persisted;
+mod sync;
 
 use serde::{Deserialize, Serialize};
 

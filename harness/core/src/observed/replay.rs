@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use unplug_vfs::{OpenOptions, Vfs};
+use unplug_vfs::{FileKind, OpenOptions, Vfs};
 
 use super::{Call, Fallocate, Workload};
 use crate::disk::{CellKey, Chooser, Finished, Recording, Scratch, SimDisk, World};
@@ -38,7 +38,7 @@ impl Replayed {
         for step in &workload.setup {
             make(&step.call, &step.text)?;
         }
-        disk.sync_all_files().map_err(|e| format!("failed to sync the simulated disk: {e}"))?;
+        settle(&disk, Path::new("")).map_err(|e| format!("failed to sync the simulated disk: {e}"))?;
         let mut after = vec![disk.position()];
         for step in &workload.calls {
             make(&step.call, &step.text)?;
@@ -75,6 +75,18 @@ fn prepare(disk: &SimDisk) -> io::Result<()> {
         disk.open(Path::new(file), OpenOptions::CREATE_NEW)?;
     }
     Ok(())
+}
+
+/// Makes everything below a directory durable, whatever the model.
+fn settle(disk: &SimDisk, dir: &Path) -> io::Result<()> {
+    for entry in disk.read_dir(dir)? {
+        let path = dir.join(&entry.name);
+        match entry.kind {
+            FileKind::Directory => settle(disk, &path)?,
+            FileKind::File => disk.open(&path, OpenOptions::READ)?.sync_all()?,
+        }
+    }
+    disk.sync_dir(dir)
 }
 
 fn make(disk: &SimDisk, call: &Call) -> io::Result<()> {

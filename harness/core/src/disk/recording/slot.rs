@@ -12,6 +12,8 @@ pub(in crate::disk) struct Slot {
     /// Sorted by name.
     pub names: Vec<(Name, CellId)>,
     pub is_dir: bool,
+    /// The smallest size that the file has had since its last sync, if it was created here.
+    pub least_unsynced: u64,
 }
 
 const NO_CELL: CellId = CellId::MAX;
@@ -25,6 +27,7 @@ impl Slot {
         self.sparse.clear();
         self.names.clear();
         self.is_dir = false;
+        self.least_unsynced = 0;
     }
 
     pub fn unit(&self, unit: u64) -> Option<CellId> {

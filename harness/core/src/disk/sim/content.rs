@@ -182,7 +182,7 @@ impl Process {
         source: &'static Location<'static>,
     ) -> Result<(), Stop> {
         let now = self.settle_size(inode)?;
-        self.recording.extend(inode, now, offset + len, offset + len);
+        self.recording.reserve(inode, now, offset + len, false);
         self.recording.call(Call::Allocate { inode, offset, len }, source);
         Ok(())
     }
@@ -201,9 +201,7 @@ impl Process {
         }
         let below = self.units_below(inode, offset, most);
         self.recording.zero_data(inode, &below, offset, offset + len);
-        if !keep_size {
-            self.recording.extend(inode, now, offset + len, offset + len);
-        }
+        self.recording.reserve(inode, now, offset + len, keep_size);
         self.recording.call(Call::ZeroRange { inode, offset, len, keep_size }, source);
         Ok(())
     }
