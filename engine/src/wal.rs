@@ -396,9 +396,13 @@ impl Log {
         self.flush()?;
         self.torn = true;
         self.file.set_len(end)?;
+        // Of a file that only ends earlier, btrfs writes nothing: what was cut comes back when the file grows
+        // again. A file that grows has the rest of its page zeroed, which the sync writes.
+        let zeroed = end + BLOCK as u64;
+        self.file.set_len(zeroed)?;
         self.file.sync()?;
         (self.torn, self.durable) = (false, self.len());
-        self.preallocation.cut(end);
+        self.preallocation.cut(zeroed);
         Ok(true)
     }
 }
