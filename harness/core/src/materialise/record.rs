@@ -63,13 +63,22 @@ pub(super) struct Record<'a> {
     files: BTreeMap<Inode, File>,
 }
 
+/// Changes of a file since its last sync.
+#[derive(Clone, Copy)]
+enum Unsynced {
+    /// One write, or several that each began in the page where the last one ended, up to this one.
+    UpToPage(u64),
+    /// Any others.
+    Anywhere,
+}
+
 /// What is remembered of a file's content.
 #[derive(Default)]
 struct File {
     /// The smallest size since the last sync.
     least: u64,
-    /// Whether anything of it waits to be written.
-    unsynced: bool,
+    /// What of it waits to be written.
+    unsynced: Option<Unsynced>,
     /// The rules by which sizes need all their data.
     carried: Vec<usize>,
     /// Pieces whose block has space of its own, with the version since which that is so.
@@ -114,24 +123,26 @@ impl Record<'_> {
                 self.directory_operation(names.into(), &of);
             }
             Call::Write { inode, offset, data } => {
-                let alone = self.begin_change(*inode, true);
                 let data = self.trace.bytes(*data);
+                let alone = self.begin_write(*inode, *offset, data.len() as u64);
                 self.write_over_cut(*inode, *offset, data.len() as u64);
                 self.write(pos, *inode, *offset, (data, alone));
             }
             Call::SetLen { inode, len } => {
-                self.begin_change(*inode, *len > 0);
+                if *len > 0 || self.file(*inode).unsynced.is_some() {
+                    self.begin_change(*inode);
+                }
                 self.grown_to(*inode, *len);
                 self.forget_pages(*inode, |_| true);
                 self.set_len(pos, *inode, *len);
             }
             Call::Allocate { inode, offset, len } => {
-                self.begin_change(*inode, true);
+                self.begin_change(*inode);
                 self.grown_to(*inode, offset + len);
                 self.reserve(pos, *inode, offset + len, false);
             }
             Call::ZeroRange { inode, offset, len, keep_size } => {
-                self.begin_change(*inode, true);
+                self.begin_change(*inode);
                 let end = offset + len;
                 if !keep_size {
                     self.grown_to(*inode, end);
@@ -147,8 +158,9 @@ impl Record<'_> {
             Call::Failed { sync: Some(sync), .. } => self.failed_sync(*sync),
             Call::Failed { sync: None, .. } => {}
             Call::LostWrite { inode, offset, data, lands } => {
-                self.begin_change(*inode, true);
-                self.lost_write(pos, *inode, (*offset, *lands), self.trace.bytes(*data));
+                let data = self.trace.bytes(*data);
+                self.begin_write(*inode, *offset, data.len() as u64);
+                self.lost_write(pos, *inode, (*offset, *lands), data);
             }
         }
     }
@@ -280,16 +292,32 @@ impl Record<'_> {
         self.files.entry(inode).or_default()
     }
 
-    /// A call changes a file: sizes need their data only as long as nothing else of the file can be written,
-    /// which takes the size along. Says whether this is the only change that waits.
-    fn begin_change(&mut self, inode: Inode, waits: bool) -> bool {
+    /// A call changes a file in a place of its own. That may be written alone, and takes the size along: no size
+    /// needs its data any longer.
+    fn begin_change(&mut self, inode: Inode) {
         for rule in std::mem::take(&mut self.file(inode).carried) {
             self.chains.take_back(rule);
         }
-        let file = self.file(inode);
-        let alone = !file.unsynced;
-        file.unsynced |= waits;
-        alone
+        self.file(inode).unsynced = Some(Unsynced::Anywhere);
+    }
+
+    /// The same for a write, unless it goes on in the page where the last one ended, or is the first: says whether
+    /// that is so.
+    fn begin_write(&mut self, inode: Inode, offset: u64, len: u64) -> bool {
+        if len == 0 {
+            return true;
+        }
+        let goes_on = match self.file(inode).unsynced {
+            None => true,
+            Some(Unsynced::UpToPage(page)) => page == offset / PAGE_LEN,
+            Some(Unsynced::Anywhere) => false,
+        };
+        if goes_on {
+            self.file(inode).unsynced = Some(Unsynced::UpToPage((offset + len - 1) / PAGE_LEN));
+        } else {
+            self.begin_change(inode);
+        }
+        goes_on
     }
 
     /// A file that grows has its last page written, zeros and all.
@@ -316,7 +344,7 @@ impl Record<'_> {
     pub fn synced_pieces(&mut self, inode: Inode) -> Vec<Version> {
         let mut pieces = self.chains.pieces(inode, 0..u64::MAX);
         let file = self.file(inode);
-        file.unsynced = false;
+        file.unsynced = None;
         file.carried.clear();
         if let Some((_, zeros)) = &file.cut {
             for piece in &mut pieces {
@@ -341,13 +369,17 @@ impl Record<'_> {
         }
     }
 
-    /// The file grows behind a gap, from `start` on: its last page, zeroed to its end, may come first.
-    pub fn fill_last_page(&mut self, pos: Pos, inode: Inode, old_len: u64, start: u64) {
+    /// The file grows behind a gap, from `start` on: its last page, zeroed to its end, may come first. Says
+    /// whether there is such a page.
+    pub fn fill_last_page(&mut self, pos: Pos, inode: Inode, old_len: u64, start: u64) -> bool {
         let boundary = old_len.next_multiple_of(PAGE_LEN);
         let made_here = !self.chains.files.contains_key(&inode);
-        if made_here && old_len < boundary && boundary <= start {
+        let fills = made_here && old_len < boundary && boundary <= start;
+        if fills {
+            self.file(inode).unsynced = Some(Unsynced::Anywhere);
             self.grow(pos, inode, (u64::MAX, boundary), (&[], false));
         }
+        fills
     }
 
     fn write(&mut self, pos: Pos, inode: Inode, offset: u64, (data, alone): (&[u8], bool)) {
@@ -379,7 +411,8 @@ impl Record<'_> {
         }
         self.changed(inode, &written);
 
-        self.fill_last_page(pos, inode, old_len, offset);
+        // Behind a gap the write has two pages to write at least.
+        let alone = !self.fill_last_page(pos, inode, old_len, offset) && alone;
         let boundaries = (offset / PAGE_LEN + 1..).map(|page| page * PAGE_LEN);
         let sizes = boundaries.take_while(|&boundary| boundary < end).chain([end]);
         for size in sizes.filter(|&size| size > old_len).collect::<Vec<_>>() {

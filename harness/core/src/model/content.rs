@@ -1,6 +1,6 @@
 //! What calls do to the content and the sizes of files, as a model has it.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::pass::{Pass, Passing, page_of};
 use super::persisted::Point;
@@ -14,8 +14,8 @@ type Data = (u64, Point);
 /// What a call does to a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Writes from this byte on.
-    Write(u64),
+    /// Writes these bytes, if any.
+    Write { from: u64, end: u64 },
     /// Reserves up to this byte.
     Reserve(u64),
     /// Zeroes up to this byte.
@@ -28,7 +28,7 @@ impl Change {
     /// A size up to here is a step over a gap behind the file's end, to where the change is.
     fn gap_end(self) -> u64 {
         match self {
-            Change::Write(offset) => offset,
+            Change::Write { from, .. } => from,
             Change::Reserve(end) | Change::Zero(end) | Change::SetLen(end) => end.saturating_sub(1),
         }
     }
@@ -44,9 +44,11 @@ pub(super) struct Content {
     first_written: FxHashMap<CellId, u32>,
     /// The last change of each page, where pages are the torn unit.
     last_of_page: FxHashMap<(Inode, u64), Point>,
-    /// Files with changes that no sync has made durable: writing one of them back takes the size along.
-    unsynced: FxHashSet<Inode>,
-    /// What sizes imply of data as long as their file does not change again.
+    /// Files with changes that no sync has made durable; the page in which they end, if they are writes each of
+    /// which began in the page where the one before had ended: then they are written back one after the other, or
+    /// together. Of others, any may be, and takes the size along.
+    unsynced: FxHashMap<Inode, Option<u64>>,
+    /// What sizes imply of data as long as that is so.
     carried: FxHashMap<Inode, Vec<(Point, Point)>>,
     /// Tails that were cut off.
     cut: FxHashMap<Inode, Cut>,
@@ -68,7 +70,7 @@ impl Content {
             sizes_carry: carries(model.append_in_block) || carries(model.append_new_block),
             first_written: FxHashMap::default(),
             last_of_page: FxHashMap::default(),
-            unsynced: FxHashSet::default(),
+            unsynced: FxHashMap::default(),
             carried: FxHashMap::default(),
             cut: FxHashMap::default(),
         }
@@ -119,7 +121,7 @@ impl Pass<'_> {
         {
             self.content.cut.remove(&inode);
         }
-        self.change_content(inode, updates, Change::Write(offset), at);
+        self.change_content(inode, updates, Change::Write { from: offset, end }, at);
     }
 
     pub(super) fn allocate(&mut self, inode: Inode, end: u64, updates: &[Update], at: Pos) {
@@ -196,20 +198,29 @@ impl Pass<'_> {
         }
     }
 
-    /// Takes back what held only as long as the file did not change again. Says whether nothing else of it waits
-    /// to be written, where that matters.
+    /// Takes back what sizes imply where the file has something else to write from now on. Says whether it has
+    /// not.
     fn begin_change(&mut self, inode: Inode, how: Change, at: Pos) -> bool {
         if !self.content.sizes_carry {
             return true;
         }
-        for (size, data) in self.content.take_carried(inode) {
-            self.persisted.forget(size, data, at);
-        }
-        match how {
+        let unsynced = self.content.unsynced.get(&inode).copied();
+        let ends_in = match how {
+            Change::Write { from, end } if from == end => return true,
+            Change::Write { from, end } if unsynced.is_none_or(|page| page == Some(from / BLOCK)) => {
+                Some((end - 1) / BLOCK)
+            }
             // Nothing is written on its account.
-            Change::SetLen(0) => true,
-            _ => self.content.unsynced.insert(inode),
+            Change::SetLen(0) if unsynced.is_none() => return true,
+            _ => None,
+        };
+        self.content.unsynced.insert(inode, ends_in);
+        if ends_in.is_none() {
+            for (size, data) in self.content.take_carried(inode) {
+                self.persisted.forget(size, data, at);
+            }
         }
+        ends_in.is_some()
     }
 
     /// Which units have space of their own from now on, and which no longer.
@@ -220,9 +231,13 @@ impl Pass<'_> {
         let first_written = &mut self.content.first_written;
         for (offset, (cell, index)) in data {
             match how {
-                Change::Write(_) | Change::Reserve(_) => drop(first_written.entry(*cell).or_insert(*index)),
+                Change::Write { .. } | Change::Reserve(_) => {
+                    first_written.entry(*cell).or_insert(*index);
+                }
                 Change::SetLen(len) if *offset < len.next_multiple_of(BLOCK) => {}
-                Change::SetLen(_) | Change::Zero(_) => drop(first_written.remove(cell)),
+                Change::SetLen(_) | Change::Zero(_) => {
+                    first_written.remove(cell);
+                }
             }
         }
     }
@@ -293,7 +308,13 @@ impl Pass<'_> {
         (data, is_alone): (&[Data], bool),
         at: Pos,
     ) {
-        let Some((_, first)) = sizes.first() else { return };
+        let Some((smallest, first)) = sizes.first() else { return };
+        let has_gap = *smallest <= how.gap_end();
+        if has_gap && self.content.sizes_carry {
+            // The rest of the last block is written too.
+            self.content.unsynced.insert(inode, None);
+        }
+        let is_alone = is_alone && !has_gap;
         let in_block_end = self.durable_block_end(inode, *first);
         // What a smaller size of this event implies, the larger ones imply through it.
         let mut carried_to = 0;

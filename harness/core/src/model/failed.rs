@@ -71,10 +71,10 @@ impl Pass<'_> {
     }
 
     /// Of a write that the disk lost only the size is tied to anything.
-    pub(super) fn lost_write(&mut self, inode: Inode, offset: u64, updates: &[Update], at: Pos) {
+    pub(super) fn lost_write(&mut self, inode: Inode, (from, end): (u64, u64), updates: &[Update], at: Pos) {
         let is_size = |update: &&Update| matches!(self.recording.cell(update.cell).key, CellKey::Size { .. });
         let sizes: Vec<Update> = updates.iter().filter(is_size).copied().collect();
-        self.change_content(inode, &sizes, Change::Write(offset), at);
+        self.change_content(inode, &sizes, Change::Write { from, end }, at);
     }
 
     fn failed_file_sync(&mut self, inode: Inode, at: Pos) {

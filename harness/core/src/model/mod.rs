@@ -13,22 +13,42 @@
 //! ([`Append::size`]), file content ([`Model::data`]).
 //!
 //! **Appends.** A write that extends a file appends a size version for each 4 KiB block boundary it crosses
-//! and one for its end. A size version that stays inside the block that was the file's last, if a sync by the
-//! same process had made bytes of that block durable, follows [`Model::append_in_block`]; every other one
-//! follows [`Model::append_new_block`].
+//! and one for its end; behind a gap, first one for the end of the file's last block, whose rest is zeroed (xfs was
+//! seen to write that alone). A size version that stays inside the block that was the file's last, if a sync by the
+//! same process had made durable what was written to that block, follows [`Model::append_in_block`]; every other
+//! one follows [`Model::append_new_block`]. A block that was only reserved, that was punched or cut off since, or that
+//! lies in a hole, has no space of its own: ext4 moves the size when it is written.
+//!
+//! **Reserved space.** Space that is reserved, zeroed or punched inside a file takes a size that has yet to reach the
+//! disk there first, to the end of that space: ext4 was seen to do so.
 //!
 //! **What is recorded is the latest.** Where directory operations are free, the two names of a rename are tied
 //! to each other only until one of them changes again before the rename is durable: btrfs logs the state of
-//! names, not the operations (`mv s t; mv n t; mv t x; fsync x` left `s` gone and the replaced `t` back). And
-//! a size implies its page only until a later write moves the size into another page: the kernel writes pages
-//! back in any order, each takes the size along to its own end (`A1p+.1p+C1p` on xfs). A crash before the call
-//! that takes an implication back is still bound by it.
+//! names, not the operations (`mv s t; mv n t; mv t x; fsync x` left `s` gone and the replaced `t` back). A name that
+//! was the file's in passing only, and another one's on the disk, need not be gone where the new one is
+//! (`mk n; mv n t; mv t x; fsync x` left `x`, and the other `t`). A size implies its page only until a later write moves the
+//! size into another page, or the file is given a length: the kernel writes pages
+//! back in any order, each takes the size along to its own end (`A1p+.1p+C1p` on xfs). A size implies *all* its data
+//! only while that is all there is to write of the file, or goes on in the page where the write before it ended: on
+//! btrfs, whatever is written back takes the size of the cache along (`w f 0 C; ap f D; sfr f 0 1p` left the size of
+//! the append without its data). A crash before the
+//! call that takes an implication back is still bound by it.
+//!
+//! **What was cut** off a file within its last block is zeroed in the cache. Where shrinking is free, a sync writes
+//! those zeros only once the file has grown again, or the page was written: until then the disk has what was cut
+//! (`tr f 2500; fsync f; tr f 2p` left the old bytes behind 2500 on btrfs).
 //!
 //! **Directories** move atomically under every model: none shows one under two names, or loses it.
 //!
 //! **What is pending.** A file has pending metadata if its size, or a name that refers or referred to it
 //! (created, linked, renamed, removed), has versions that are not durable yet. That a rename gave its name to
-//! another file does not count: looser than ext4 and xfs.
+//! another file, or an exchange another name to it, does not count: looser than ext4. A sync that brings the ordered
+//! class along brings it up to the last of that: a journal may have been committed in between, and then has nothing
+//! to write for the sake of this file (`cr x; sleep 6; cr n; fsync x` lost `n` on ext4).
+//!
+//! **A sync of everything**, which no store can ask for through the seam and recordings have, makes content durable
+//! only if a name or a size has changed since the last sync of anything: xfs flushes the disk when it has something
+//! to log, and then only (`w f 0 B; cr n; fsync n; sync` lost `B`).
 //!
 //! # The built-in models
 //!
@@ -37,20 +57,21 @@
 //! | directory operations | free | in order | in order | free | free |
 //! | rename within a directory | atomic | atomic | atomic | atomic | steps |
 //! | rename across directories | new before old | atomic | atomic | new before old | steps |
-//! | append in the last block | free | size in order | size implies its page | size implies its data | free |
-//! | append into new blocks | free | free | size implies its page | size implies its data | free |
-//! | shrink | free | in order | in order | free | free |
+//! | append in the last block | free | size in order | size implies its page | size implies its data, if alone | free |
+//! | append into new blocks | free | free | size implies its page | size implies its data, if alone | free |
+//! | shrink | free, cut bytes may stay | in order | in order | free, cut bytes may stay | free, cut bytes may stay |
 //! | content | free | free | free | free | free |
-//! | fsync of a file, besides itself | nothing | ordered class, if it has pending metadata | the same | its names | nothing |
-//! | fdatasync of a file, besides itself | nothing | ordered class, if its size is pending | ordered class, if it has pending metadata | its names | nothing |
-//! | fsync of a directory | its entries | ordered class | ordered class, if it changed | its entries | its entries |
+//! | fsync of a file, besides itself | nothing | ordered class, up to its last pending metadata | the same | its names | nothing |
+//! | fdatasync of a file, besides itself | nothing | ordered class, up to its pending size | ordered class, up to its last pending metadata | its names | nothing |
+//! | fsync of a directory | its entries | ordered class | ordered class, up to its last pending entry | its entries | its entries |
 //! | torn unit | 512 | 512 | 512 | 4096 | 8, and garbage |
 //! | size after a failed sync | may move | may move | needs its data | may move | may move |
 //!
 //! Evidence: crash states of real ext4 (data=ordered), xfs and btrfs of Linux 6.18.44 (`fixtures/observed`).
 //! A model may be looser than its file system, never stricter. Knowingly looser: `ext4` and `xfs` order an
 //! append with other metadata only where the same process had synced the block (the kernel does so for any
-//! allocated block); `ext4` lets a file replaced by rename without fsync come back empty, which `auto_da_alloc`
+//! allocated block); a sync of everything flushes the disk on ext4 and btrfs in any case; `ext4` lets a file
+//! replaced by rename without fsync come back empty, which `auto_da_alloc`
 //! turns into old or new or zeros; `btrfs` lets pages of one fsync mix; a sync makes no parent directory
 //! durable; after a failed sync ext4 was seen to move the size and btrfs to show the new one and take it back later,
 //! both of which `may-move` permits at any time. The first sources for the older kernels were ALICE (OSDI '14, tables 1 to 3), Ferrite
@@ -103,7 +124,7 @@ pub enum SizeImplies {
     Nothing,
     /// What the write put into the 4 KiB page that the size ends in.
     ItsPage,
-    /// All that the write put before the size.
+    /// All that the write put before the size, as long as nothing waits to be written elsewhere in the file.
     ItsData,
 }
 
@@ -125,9 +146,9 @@ pub enum FileSync {
     Nothing,
     /// The names of the file: those it has, and the loss of those that it had on the disk.
     ItsNames,
-    /// The whole ordered class, if the file's size is pending.
+    /// If the file's size is pending: the ordered class, up to the last change of it.
     OrderedIfResized,
-    /// The whole ordered class, if the file has pending metadata.
+    /// If the file has pending metadata: the ordered class, up to the last change of it.
     OrderedIfPending,
 }
 
@@ -139,7 +160,7 @@ pub enum DirSync {
     ItsEntries,
     /// Its own entries and the whole ordered class.
     Ordered,
-    /// The same, if the directory has pending entries; else nothing.
+    /// Its own entries and the ordered class, up to the last change of them that is pending.
     OrderedIfChanged,
 }
 
@@ -190,12 +211,12 @@ pub struct Model {
     pub rename_within_directory: Rename,
     /// Renames from one directory into another.
     pub rename_across_directories: Rename,
-    /// Growth inside the last block, where that is durable.
+    /// Growth inside the last block, where what was written to that is durable.
     pub append_in_block: Append,
     /// Any other growth.
     pub append_new_block: Append,
     /// Shrinking: in the ordered class, the size does, and whole blocks behind it go with it; the kept
-    /// block's tail is zeroed as data of its own either way.
+    /// block's tail is zeroed as data of its own, which a sync writes at once; free, only when the file grows again.
     pub shrink: Order,
     /// File content: in the ordered class (a journal that takes data too) or free.
     pub data: Order,

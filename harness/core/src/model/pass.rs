@@ -113,7 +113,9 @@ impl<'a> Pass<'a> {
                 let logged = [self.model.fsync, self.model.fdatasync].contains(&FileSync::ItsNames);
                 self.change_names(&points(updates), if logged { &inodes } else { &[] }, how, at);
             }
-            Call::LostWrite { inode, offset, .. } => self.lost_write(*inode, *offset, updates, at),
+            Call::LostWrite { inode, offset, data, .. } => {
+                self.lost_write(*inode, (*offset, offset + u64::from(data.len)), updates, at);
+            }
             Call::Write { inode, offset, data } => {
                 self.write(*inode, (*offset, u64::from(data.len)), updates, at);
             }

@@ -120,6 +120,7 @@ fn make(disk: &SimDisk, call: &Call) -> io::Result<()> {
         }
         Call::Allocate(path, _, _, Fallocate::KeepSize) => open(path, OpenOptions::CREATE).map(drop),
         Call::Allocate(path, offset, len, mode) => {
+            open(path, OpenOptions::CREATE)?;
             disk.zero_range(Path::new(path), *offset, *len, *mode == Fallocate::PunchHole)
         }
         Call::SyncFile(path, data_only) => {
