@@ -211,18 +211,11 @@ pub const BUGS: &[PlantedBug] = &[
         "With syncs at intervals, writes count as durable as soon as they are written.",
         "A write that was reported as durable is gone after power loss.",
     ),
-    PlantedBug {
-        models: &["posix", "ext4", "xfs", "paranoid"],
-        impossible: &[Impossible {
-            models: &["btrfs"],
-            why: "a size is on the disk only together with the data that was appended with it",
-        }],
-        ..bug(
-            "full-disk-tail-kept",
-            "After a write that found the disk full, the log goes on behind what that left.",
-            "Bytes of a refused write come back inside a later one.",
-        )
-    },
+    bug(
+        "full-disk-tail-kept",
+        "After a write that found the disk full, the log goes on behind what that left.",
+        "Bytes of a refused write come back inside a later one.",
+    ),
     bug(
         "failed-sync-retried",
         "A failed sync of the log is tried again, and believed when it succeeds.",

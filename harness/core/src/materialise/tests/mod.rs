@@ -1,6 +1,7 @@
 //! Sets of states computed by hand: what all models share, on the default one.
 
 mod laws;
+mod measured;
 mod models;
 
 use std::collections::BTreeSet;
