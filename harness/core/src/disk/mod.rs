@@ -13,7 +13,8 @@
 //! made durable, subject to the implications of the persistence [model](crate::model). So an un-synced write
 //! may survive or not, sector by sector; an older un-synced version may survive where a newer one does not;
 //! the size may survive without the data (which then reads as zeros) or the data without the size; a created
-//! name may be missing, and a removed one may be back.
+//! name may be missing, and a removed one may be back. What was cut off a file within its last block may be there
+//! again when the file grows, even after a sync.
 //!
 //! After the crash the disk is **undetermined**: nothing is chosen until somebody asks. The next process, the
 //! subject's recovery, runs on it as a new **layer**. A read, a lookup or a question for a size whose answer

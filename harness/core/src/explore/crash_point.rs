@@ -2,8 +2,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use super::crew::Crew;
 use super::judge::{Wrong, judge, panicked, stop_failure};
@@ -162,10 +160,8 @@ impl<'a, S: Subject> Explorer<'a, S> {
     }
 
     pub(super) fn stopped(&mut self) -> bool {
-        let late = || self.settings.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        let cancelled = || self.settings.cancel.as_ref().is_some_and(|c| c.load(Ordering::Relaxed));
         let over = self.recoveries >= self.settings.limit;
-        if over || self.crew.violated() < self.index || cancelled() || late() {
+        if over || self.crew.violated() < self.index || self.settings.is_interrupted() {
             self.coverage = Coverage::Unexplored;
             return true;
         }

@@ -18,7 +18,7 @@ mod recovery;
 pub mod token;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::fault::{Phase, Rule, Sweep};
@@ -107,6 +107,12 @@ impl Settings {
     /// Whether nothing fails in a recovery, and no disk lies to it.
     pub(crate) fn has_plain_recoveries(&self) -> bool {
         !self.has_recovery_faults() && !self.is_disk_lying()
+    }
+
+    /// Whether to stop: the time is over, or somebody said so.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// The rules as a report has them.

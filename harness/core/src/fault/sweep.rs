@@ -2,9 +2,8 @@
 //! it; every case is explored as a workload of its own.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::{CallKind, CallSet, Effect, ErrorCode, Glob, Outcome, Phase, Rule, Which};
 use crate::explore::{
@@ -234,15 +233,11 @@ fn explore_cases<S: Subject>(
     let results: Mutex<Vec<Option<Exploration>>> = Mutex::new(Vec::new());
     let lock = || results.lock().unwrap_or_else(PoisonError::into_inner);
     lock().resize_with(cases.len(), || None);
-    let is_over = || {
-        settings.deadline.is_some_and(|deadline| Instant::now() >= deadline)
-            || settings.cancel.as_ref().is_some_and(|cancel: &Arc<AtomicBool>| cancel.load(Ordering::Relaxed))
-    };
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(Case { rule, .. }) = cases.get(index) else { break };
-            if violated.load(Ordering::Relaxed) < index || is_over() {
+            if violated.load(Ordering::Relaxed) < index || settings.is_interrupted() {
                 break;
             }
             let mut case = Settings { jobs: 1, shard: Shard::WHOLE, ..plain.clone() };
