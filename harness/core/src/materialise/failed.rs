@@ -1,7 +1,8 @@
 //! Syncs that failed, and writes that the disk lost.
 
 use super::chains::{Value, Version, piece};
-use super::record::{Record, page_of};
+use super::content::page_of;
+use super::record::Record;
 use super::{Cell, PAGE_LEN, SECTOR_LEN};
 use crate::model::FailedSize;
 use crate::trace::{FailedSync, Inode, Pos};

@@ -11,22 +11,25 @@
 //!
 //! - a write: one to each piece that it touches, with the whole piece as the cache shows it afterwards; if
 //!   it extends the file, one size for each multiple of 4,096 that lies inside the write and past the old
-//!   end, and one for the new end; where the model knows garbage, a sector that was never durable gets
+//!   end, and one for the new end; behind a gap, first one for the end of the old last page; where the model knows garbage, a sector that was never durable gets
 //!   one version more before its first: noise, or what the file of this run that was removed last held there; the rest of
 //!   such a sector counts as written;
 //! - `set_len` down, and truncation by open: the size, and for each piece that has bytes past the new end,
-//!   holes included, the piece with those bytes zeroed; `set_len` up and `allocate`: the size; zeroing a
-//!   range: the pieces in it, and the size if it grows;
+//!   holes included, the piece with those bytes zeroed; `set_len` up and `allocate`: the size, as behind a gap;
+//!   zeroing a range: the pieces in it, and the size if it grows; reserving or zeroing up to a place that the
+//!   size passed since the last sync: that size, and the newest once more;
 //! - names: one version for each name that a call creates, moves or removes. Where renames happen in steps, a
 //!   target that exists goes before it comes back.
 //!
 //! A crash picks a version of every cell. Versions may *imply* others, at least that new, and that is all
 //! that a model adds: an ordered class, in which each element (all versions of a step) implies the element
 //! before; renames that are atomic or bring the new name first; sizes that imply data; shrinks that take
-//! whole blocks with them; pages that survive as a whole; sectors that survive from one side.
+//! whole blocks with them; pages that survive as a whole; sectors that survive from one side. Later calls take
+//! some of that back: see [`model`](crate::model).
 //!
 //! A sync makes the newest versions of a file's pieces and size, or of a directory's names, the oldest that
-//! may be picked, with what they imply and what else the model says. In the state that results, a file is cut
+//! may be picked, with what they imply and what else the model says; but not the zeros that a cut left behind the
+//! file's end, where shrinking is free, until the file has grown. In the state that results, a file is cut
 //! at its size, what has no name cannot be reached, and locks and handles are gone.
 //!
 //! Directories move as wholes. Where two exchanged names are not tied, a directory may still be found inside
@@ -35,6 +38,7 @@
 mod base;
 mod brute_force;
 mod chains;
+mod content;
 mod failed;
 mod garbage;
 mod legal;
