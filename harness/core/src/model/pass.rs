@@ -17,6 +17,39 @@ pub(super) struct Passing {
     pub(super) page: Option<u64>,
 }
 
+/// The ordered class: elements of one version or several.
+#[derive(Default)]
+pub(super) struct Ordered {
+    versions: Vec<Point>,
+    /// Where in `versions` each element ends.
+    ends: Vec<usize>,
+}
+
+impl Ordered {
+    fn push(&mut self, element: &[Point]) {
+        self.versions.extend_from_slice(element);
+        self.ends.push(self.versions.len());
+    }
+
+    /// The last element.
+    fn last(&self) -> &[Point] {
+        let begin = self.ends.len().checked_sub(2).map_or(0, |i| self.ends[i]);
+        &self.versions[begin..]
+    }
+
+    /// The last element whose versions are as `is_in` says, which holds of the first ones only.
+    pub fn last_where(&self, is_in: impl Fn(&Point) -> bool) -> &[Point] {
+        let count = self.ends.partition_point(|end| is_in(&self.versions[end - 1]));
+        let end_of = |count: usize| count.checked_sub(1).map_or(0, |i| self.ends[i]);
+        &self.versions[end_of(count.saturating_sub(1))..end_of(count)]
+    }
+
+    pub fn clear(&mut self) {
+        self.versions.clear();
+        self.ends.clear();
+    }
+}
+
 pub(super) struct Pass<'a> {
     pub(super) model: &'a Model,
     pub(super) recording: &'a Recording,
@@ -26,7 +59,7 @@ pub(super) struct Pass<'a> {
     /// Changes of names, by the file or directory that they concern.
     pub(super) names: FxHashMap<Inode, Vec<Point>>,
     /// The elements of the ordered class, oldest first, since a failed sync cut it.
-    pub(super) ordered: Vec<Vec<Point>>,
+    pub(super) ordered: Ordered,
     /// Implications that hold only as long as a cell does not change again, by that cell.
     pub(super) passing: FxHashMap<CellId, Vec<Passing>>,
     /// Whether a name or a size has changed since the last sync of anything.
@@ -43,7 +76,7 @@ impl<'a> Pass<'a> {
             persisted,
             pending: FxHashMap::default(),
             names: FxHashMap::default(),
-            ordered: Vec::new(),
+            ordered: Ordered::default(),
             passing: FxHashMap::default(),
             metadata_changed: false,
             content: Content::new(model),
@@ -151,16 +184,16 @@ impl<'a> Pass<'a> {
             return;
         }
         for point in element {
-            for last in self.ordered.last().into_iter().flatten() {
+            for last in self.ordered.last() {
                 self.persisted.imply(*point, *last);
             }
         }
-        self.ordered.push(element.to_vec());
+        self.ordered.push(element);
     }
 
     pub(super) fn order_size(&mut self, inode: Inode, size: Point) {
         let is_its_data = |point: &Point| matches!(self.recording.cell(point.0).key, CellKey::Data { inode: of, .. } if of == inode);
-        for data in self.ordered.last().into_iter().flatten().filter(|point| is_its_data(point)) {
+        for data in self.ordered.last().iter().filter(|point| is_its_data(point)) {
             self.failed.note_carried(inode, size, *data);
         }
         self.order(&[size]);

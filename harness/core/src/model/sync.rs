@@ -143,8 +143,7 @@ impl Pass<'_> {
     /// Makes the elements of the ordered class durable that were made up to the event `last`.
     fn raise_ordered(&mut self, last: Pos, at: Pos) -> bool {
         let made = |(cell, index): &Point| self.recording.cell(*cell).versions[*index as usize - 1].at;
-        let count = self.ordered.partition_point(|element| element.first().is_some_and(|p| made(p) <= last));
-        let Some(element) = count.checked_sub(1).map(|i| self.ordered[i].clone()) else { return false };
+        let element = self.ordered.last_where(|point| made(point) <= last).to_vec();
         let mut raised = false;
         for point in element {
             raised |= self.persisted.raise(point, at);
