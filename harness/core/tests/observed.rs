@@ -10,7 +10,7 @@ use std::path::Path;
 use unplug::model::Model;
 use unplug::observed::{Content, Files, Judge, Node, Outcome, Workload};
 
-/// The recordings of one file system.
+/// The recordings of one file system, or of the second set (`second/ext4`).
 fn recordings(fs: &str) -> Vec<(usize, Workload)> {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/observed").join(format!("{fs}.jsonl"));
@@ -52,6 +52,19 @@ fn all_that_xfs_left_is_legal_in_xfs_and_posix() {
 fn all_that_btrfs_left_is_legal_in_btrfs_and_posix() {
     assert_eq!(check("btrfs", &Model::btrfs()), (344, 30_815));
     check("btrfs", &Model::posix());
+}
+
+#[test]
+fn all_of_the_second_set_is_legal_too() {
+    let sets = [
+        ("ext4", Model::ext4(), (238, 15_686)),
+        ("xfs", Model::xfs(), (240, 12_329)),
+        ("btrfs", Model::btrfs(), (249, 16_334)),
+    ];
+    for (fs, model, count) in sets {
+        assert_eq!(check(&format!("second/{fs}"), &model), count);
+        check(&format!("second/{fs}"), &Model::posix());
+    }
 }
 
 /// Disks read at one crash in the comparisons below.
