@@ -31,6 +31,8 @@ pub(super) struct File {
     written: BTreeMap<Cell, usize>,
     /// The length that it was cut to last, unless it has grown since, and the zeros behind that.
     cut: Option<(u64, BTreeSet<Version>)>,
+    /// Whether a sync has passed over those.
+    cut_synced: bool,
 }
 
 impl Record<'_> {
@@ -40,14 +42,16 @@ impl Record<'_> {
             Call::Write { inode, offset, data } => {
                 let data = self.trace.bytes(*data);
                 let alone = self.begin_write(*inode, *offset, data.len() as u64);
-                self.write_over_cut(*inode, *offset, data.len() as u64);
-                self.write(pos, *inode, *offset, (data, alone));
+                let zeros = self.write_over_cut(*inode, *offset, data.len() as u64);
+                let written = self.write(pos, *inode, *offset, (data, alone));
+                self.bring_zeros(&written, &zeros);
             }
             Call::SetLen { inode, len } => {
                 if *len > 0 || self.file(*inode).unsynced.is_some() {
                     self.begin_change(*inode);
                 }
                 self.grown_to(*inode, *len);
+                self.file(*inode).cut_synced = false;
                 self.forget_pages(*inode, |_| true);
                 self.set_len(pos, *inode, *len);
             }
@@ -113,15 +117,35 @@ impl Record<'_> {
         self.file(inode).cut.take_if(|(len, _)| end > *len);
     }
 
-    fn write_over_cut(&mut self, inode: Inode, offset: u64, len: u64) {
+    /// The zeros that are written with these bytes, since their page is.
+    fn write_over_cut(&mut self, inode: Inode, offset: u64, len: u64) -> Vec<Version> {
         if len == 0 {
-            return;
+            return Vec::new();
         }
-        self.grown_to(inode, offset + len);
         let unit = self.chains.unit;
         let pages = offset / PAGE_LEN..=(offset + len - 1) / PAGE_LEN;
-        let dirty = |zeros: &Version| pages.contains(&(number_of(zeros) * unit / PAGE_LEN));
-        self.file(inode).cut.take_if(|(_, zeros)| zeros.iter().any(dirty));
+        let dirty = |zeros: &&Version| pages.contains(&(number_of(zeros) * unit / PAGE_LEN));
+        let file = self.file(inode);
+        let cut = file.cut.iter().flat_map(|(_, zeros)| zeros);
+        let zeros: Vec<Version> = cut.filter(dirty).cloned().collect();
+        file.cut.take_if(|_| !zeros.is_empty());
+        let synced = file.cut_synced;
+        self.grown_to(inode, offset + len);
+        if synced { zeros } else { Vec::new() }
+    }
+
+    /// Zeros that a sync has passed over come with what is written to their page later, unless the disk tears
+    /// sectors.
+    fn bring_zeros(&mut self, written: &[Version], zeros: &[Version]) {
+        let page_of = |version: &Version| number_of(version) * self.chains.unit / PAGE_LEN;
+        let mut rules = Vec::new();
+        for version in written.iter().filter(|_| u64::from(self.model.torn_unit) >= SECTOR_LEN) {
+            let same_page = zeros.iter().filter(|zeros| page_of(zeros) == page_of(version));
+            rules.extend(same_page.map(|zeros| (version.clone(), zeros.clone())));
+        }
+        for (version, zeros) in rules {
+            self.chains.imply(&version, &zeros);
+        }
     }
 
     pub fn note_synced_size(&mut self, inode: Inode) {
@@ -134,6 +158,7 @@ impl Record<'_> {
         let file = self.file(inode);
         file.unsynced = None;
         file.carried.clear();
+        file.cut_synced = true;
         if let Some((_, zeros)) = &file.cut {
             for piece in &mut pieces {
                 while zeros.contains(piece) {
@@ -170,9 +195,10 @@ impl Record<'_> {
         fills
     }
 
-    fn write(&mut self, pos: Pos, inode: Inode, offset: u64, (data, alone): (&[u8], bool)) {
+    /// Writes bytes; returns the versions of the pieces.
+    fn write(&mut self, pos: Pos, inode: Inode, offset: u64, (data, alone): (&[u8], bool)) -> Vec<Version> {
         if data.is_empty() {
-            return;
+            return Vec::new();
         }
         let unit = self.chains.unit;
         let old_len = self.len(inode);
@@ -206,6 +232,7 @@ impl Record<'_> {
         for size in sizes.filter(|&size| size > old_len).collect::<Vec<_>>() {
             self.grow(pos, inode, (old_len, size), (&written, alone));
         }
+        written
     }
 
     /// A sector that was never durable may hold anything when it is first given a place. Tells whether it was

@@ -1,5 +1,7 @@
 //! What calls do to the content and the sizes of files, as a model has it.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 
 use super::pass::{Pass, Passing, page_of};
@@ -60,6 +62,8 @@ struct Cut {
     /// The file's length.
     len: u64,
     zeroed: Vec<Point>,
+    /// Whether a sync has passed them over.
+    synced: bool,
 }
 
 impl Content {
@@ -78,6 +82,9 @@ impl Content {
 
     /// A sync of the file wrote what there was to write.
     pub fn note_synced(&mut self, inode: Inode) {
+        if let Some(cut) = self.cut.get_mut(&inode) {
+            cut.synced = true;
+        }
         self.unsynced.remove(&inode);
         self.carried.remove(&inode);
     }
@@ -108,20 +115,33 @@ impl Content {
 impl Pass<'_> {
     pub(super) fn write(&mut self, inode: Inode, (offset, len): (u64, u64), updates: &[Update], at: Pos) {
         let end = offset + len;
-        let is_dirty = |zeroed: &Point| match self.recording.cell(zeroed.0).key {
-            CellKey::Data { unit, .. } => {
-                let page = unit * self.recording.unit() as u64 / BLOCK;
-                (offset / BLOCK..end.div_ceil(BLOCK)).contains(&page)
-            }
-            _ => false,
-        };
-        if let Some(cut) = self.content.cut.get(&inode)
-            && len > 0
-            && (end > cut.len || cut.zeroed.iter().any(is_dirty))
-        {
-            self.content.cut.remove(&inode);
+        if len > 0 {
+            self.write_over_cut(inode, offset / BLOCK..end.div_ceil(BLOCK), updates);
+            self.content.grown_to(inode, end);
         }
         self.change_content(inode, updates, Change::Write { from: offset, end }, at);
+    }
+
+    /// Pages of the file are written, zeros and all. Those that a sync has passed over are there with what is
+    /// written now: no file system is known that writes them late and tears the page too.
+    fn write_over_cut(&mut self, inode: Inode, pages: Range<u64>, updates: &[Update]) {
+        let Some(cut) = self.content.cut.get(&inode) else { return };
+        let page_of = |cell: CellId| match self.recording.cell(cell).key {
+            CellKey::Data { unit, .. } => Some(unit * self.recording.unit() as u64 / BLOCK),
+            _ => None,
+        };
+        let is_written = |zeroed: &&Point| page_of(zeroed.0).is_some_and(|page| pages.contains(&page));
+        let zeroed: Vec<Point> = cut.zeroed.iter().filter(is_written).copied().collect();
+        let tied = cut.synced && self.model.torn_unit >= SECTOR as u32;
+        if zeroed.is_empty() {
+            return;
+        }
+        self.content.cut.remove(&inode);
+        for update in updates.iter().filter(|_| tied) {
+            for zero in zeroed.iter().filter(|zero| page_of(zero.0) == page_of(update.cell)) {
+                self.persisted.imply((update.cell, update.index), *zero);
+            }
+        }
     }
 
     pub(super) fn allocate(&mut self, inode: Inode, end: u64, updates: &[Update], at: Pos) {
@@ -247,7 +267,8 @@ impl Pass<'_> {
         let kept_end = len.next_multiple_of(BLOCK);
         let tail = zeroed.iter().filter(|(offset, _)| *offset < kept_end);
         if self.model.shrink == Order::Free {
-            let cut = self.content.cut.entry(inode).or_insert(Cut { len, zeroed: Vec::new() });
+            let cut = self.content.cut.entry(inode).or_insert(Cut { len, zeroed: Vec::new(), synced: false });
+            cut.synced = false;
             cut.len = len;
             cut.zeroed.extend(tail.map(|(_, point)| *point));
         }

@@ -36,7 +36,9 @@
 //!
 //! **What was cut** off a file within its last block is zeroed in the cache. Where shrinking is free, a sync writes
 //! those zeros only once the file has grown again, or the page was written: until then the disk has what was cut
-//! (`tr f 2500; fsync f; tr f 2p` left the old bytes behind 2500 on btrfs).
+//! (`tr f 2500; fsync f; tr f 2p` left the old bytes behind 2500 on btrfs). What is written to the page after such a
+//! sync brings the zeros with it, where sectors are not torn: no file system is known that both writes them late and
+//! tears the page.
 //!
 //! **Directories** move atomically under every model: none shows one under two names, or loses it.
 //!

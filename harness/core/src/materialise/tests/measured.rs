@@ -192,6 +192,39 @@ fn what_was_cut_may_come_back_after_a_sync_until_the_file_has_grown_and_is_synce
 }
 
 #[test]
+fn what_was_cut_does_not_come_back_in_a_page_that_was_written_since() {
+    let base = tree(&[&format!("f={}", x(1536, "A"))]);
+    let work = |fs: &MemFs| {
+        set_len(fs, "f", 512);
+        fsync(fs, "f");
+        write(fs, "f", x(512, "B"), 512);
+        write(fs, "f", "C", 1024);
+    };
+    let back = format!("f={}{}A", x(512, "A"), x(512, "B"));
+    let zero = format!("f={}{}\0", x(512, "A"), x(512, "B"));
+    for model in [Model::posix(), Model::btrfs(), Model::ext4(), Model::xfs()] {
+        let got = states_under(&model, &base, work);
+        assert!(!got.contains(&tree(&[&back])), "{}", model.name);
+        assert_eq!(
+            got.contains(&tree(&[&zero])),
+            model.torn_unit == 512 && model.name != "xfs",
+            "{}",
+            model.name
+        );
+    }
+    assert!(
+        states_under(&Model { torn_unit: 8, ..Model::posix() }, &base, |fs| {
+            set_len(fs, "f", 512);
+            fsync(fs, "f");
+            write(fs, "f", x(8, "B"), 512);
+            write(fs, "f", "C", 1024);
+        })
+        .iter()
+        .any(|tree| tree.content("f").is_some_and(|f| f.len() == 1025 && f[512] == b'B' && f[1024] == b'A'))
+    );
+}
+
+#[test]
 fn where_names_are_free_one_that_a_file_had_in_passing_may_be_the_other_file_s_again() {
     let work = |fs: &MemFs| {
         write(fs, "n", "N", 0);
