@@ -3,19 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{open, record, rename, set, states_under, sync_dir, tree, write};
+use super::{fsync, open, record, rename, set, states_under, sync_dir, tree, write, x};
 use crate::materialise::trees_at;
 use crate::model::Model;
 use crate::plain::{MemFs, Tree};
 use crate::trace::{Call, EventKind};
-
-fn x(len: usize, byte: &str) -> String {
-    byte.repeat(len)
-}
-
-fn fsync(fs: &MemFs, path: &str) {
-    open(fs, path).sync_all().unwrap();
-}
 
 fn set_len(fs: &MemFs, path: &str, len: u64) {
     open(fs, path).set_len(len).unwrap();

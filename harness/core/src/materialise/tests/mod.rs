@@ -63,6 +63,15 @@ fn sync(fs: &MemFs, path: &str) {
     open(fs, path).sync_data().unwrap();
 }
 
+/// Runs of bytes: `x(5, "A")` is `AAAAA`.
+fn x(len: usize, byte: &str) -> String {
+    byte.repeat(len)
+}
+
+fn fsync(fs: &MemFs, path: &str) {
+    open(fs, path).sync_all().unwrap();
+}
+
 fn sync_dir(fs: &MemFs, path: &str) {
     fs.sync_dir(Path::new(path)).unwrap();
 }

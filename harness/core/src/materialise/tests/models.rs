@@ -5,19 +5,10 @@ use std::path::Path;
 
 use unplug_vfs::{OpenOptions, Vfs};
 
-use super::{open, record, rename, set, states_under, sync, sync_dir, tree, write};
+use super::{fsync, open, record, rename, set, states_under, sync, sync_dir, tree, write, x};
 use crate::materialise::trees_at;
 use crate::model::{Model, TornSide};
 use crate::plain::{MemFs, Tree};
-
-/// Runs of bytes: `x(5, "A")` is `AAAAA`.
-fn x(len: usize, byte: &str) -> String {
-    byte.repeat(len)
-}
-
-fn fsync(fs: &MemFs, path: &str) {
-    open(fs, path).sync_all().unwrap();
-}
 
 fn remove(fs: &MemFs, path: &str) {
     fs.remove_file(Path::new(path)).unwrap();
