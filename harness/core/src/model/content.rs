@@ -330,7 +330,8 @@ impl Pass<'_> {
         at: Pos,
     ) {
         let Some((smallest, first)) = sizes.first() else { return };
-        let has_gap = *smallest <= how.gap_end();
+        // Cutting a file to nothing is no growth, whatever it held.
+        let has_gap = (1..=how.gap_end()).contains(smallest);
         if has_gap && self.content.sizes_carry {
             // The rest of the last block is written too.
             self.content.unsynced.insert(inode, None);
