@@ -108,31 +108,30 @@ impl Pass<'_> {
 
     /// Makes everything durable that belongs to a file or directory itself.
     fn raise_own(&mut self, owner: Inode, at: Pos) -> bool {
-        let mut raised = false;
-        let mut pending = self.pending.remove(&owner).unwrap_or_default();
-        pending.retain(|cell| {
-            let newest = self.recording.cell(*cell).newest_before(at);
-            let synced = self.content.synced_version(owner, (*cell, newest));
-            raised |= self.persisted.raise((*cell, synced), at);
-            synced < newest
-        });
-        if !pending.is_empty() {
-            self.pending.insert(owner, pending);
-        }
+        let raised =
+            self.raise_pending(owner, at, |pass, newest| Some(pass.content.synced_version(owner, newest)));
         self.content.note_synced(owner);
         raised
     }
 
     /// The same without the content of files.
     fn raise_metadata(&mut self, owner: Inode, at: Pos) -> bool {
+        self.raise_pending(owner, at, |pass, (cell, newest)| {
+            let is_content = matches!(pass.recording.cell(cell).key, CellKey::Data { .. });
+            (!is_content).then_some(newest)
+        })
+    }
+
+    /// Makes the pending cells of a file or directory durable, each up to the version that `synced` says of its
+    /// newest one.
+    fn raise_pending(&mut self, owner: Inode, at: Pos, synced: impl Fn(&Self, Point) -> Option<u32>) -> bool {
         let mut raised = false;
         let mut pending = self.pending.remove(&owner).unwrap_or_default();
         pending.retain(|cell| {
-            let is_content = matches!(self.recording.cell(*cell).key, CellKey::Data { .. });
-            if !is_content {
-                raised |= self.persisted.raise((*cell, self.recording.cell(*cell).newest_before(at)), at);
-            }
-            is_content
+            let newest = self.recording.cell(*cell).newest_before(at);
+            let synced = synced(self, (*cell, newest));
+            raised |= synced.is_some_and(|index| self.persisted.raise((*cell, index), at));
+            synced != Some(newest)
         });
         if !pending.is_empty() {
             self.pending.insert(owner, pending);
