@@ -10,27 +10,30 @@ fn json(args: &[&str]) -> serde_json::Value {
     serde_json::from_str(&ran.stdout).unwrap()
 }
 
+/// Replaces what may change from one run or version to the next: the fields are the interface.
+fn hide(value: &mut serde_json::Value, fields: &[(&str, &str)]) {
+    for (field, hidden) in fields {
+        let value = value.get_mut(field).unwrap();
+        if !value.is_null() {
+            *value = (*hidden).into();
+        }
+    }
+}
+
 #[test]
 fn the_json_report_has_the_documented_fields() {
-    let report = json(&["unsynced-4", "acknowledged-before-sync"]);
+    let mut report = json(&["unsynced-4", "acknowledged-before-sync"]);
+    hide(&mut report, &[("version", "VERSION")]);
+    for scenario in report["scenarios"].as_array_mut().unwrap() {
+        let counts = ["crash_points", "exhausted", "unexplored", "recoveries", "first_violation_recovery"];
+        hide(scenario, &counts.map(|count| (count, "COUNT")));
+        hide(scenario, &[("seconds", "SECONDS"), ("states_log2", "LOG2"), ("states_log2_max", "LOG2")]);
+        for violation in scenario["violations"].as_array_mut().unwrap() {
+            hide(violation, &[("token", "TOKEN"), ("signature", "SIGNATURE"), ("crash_point", "POSITION")]);
+        }
+    }
     insta::with_settings!({ filters => vec![(r"\.rs:\d+", ".rs:LINE"), (r" +engine/", "  engine/")] }, {
-        insta::assert_json_snapshot!("report", report, {
-            ".version" => "VERSION",
-            ".scenarios[].seconds" => "SECONDS",
-            // The store's own doings may change; the fields are the interface.
-            ".scenarios[].crash_points" => "COUNT",
-            ".scenarios[].exhausted" => "COUNT",
-            ".scenarios[].unexplored" => "COUNT",
-            ".scenarios[].recoveries" => "COUNT",
-            ".scenarios[].first_violation_recovery" => insta::dynamic_redaction(|value, _| {
-                if value.is_nil() { value } else { "COUNT".into() }
-            }),
-            ".scenarios[].states_log2" => "LOG2",
-            ".scenarios[].states_log2_max" => "LOG2",
-            ".scenarios[].violations[].token" => "TOKEN",
-            ".scenarios[].violations[].signature" => "SIGNATURE",
-            ".scenarios[].violations[].crash_point" => "POSITION",
-        });
+        insta::assert_json_snapshot!("report", report);
     });
 }
 
