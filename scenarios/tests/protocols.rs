@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test is meant to panic")]
 
+use unplug::advise::{self, Action, Audited, Job, Judgement};
 use unplug::explore::{Exploration, Settings};
 use unplug::model::Model;
 use unplug::report::Verdict;
@@ -60,6 +61,87 @@ fn whatever_a_file_system_breaks_posix_breaks_and_whatever_posix_breaks_paranoid
             assert!(violated.contains(&"posix"), "{}", scenario.name);
         }
         assert!(!violated.contains(&"posix") || violated.contains(&"paranoid"), "{}", scenario.name);
+    }
+}
+
+#[test]
+fn a_violation_names_steps_of_the_protocol_and_no_line_of_the_harness() {
+    for scenario in protocols() {
+        for model in violated(&scenario) {
+            let violation = explored(&scenario, model).violations.into_iter().next().unwrap();
+            let (name, steps) = (&scenario.name, scenario.expand(&scenario.name).unwrap().lines.len());
+            assert!(!violation.story.join("\n").contains(".rs:"), "{name}: {:?}", violation.story);
+            assert!(!violation.signature.contains(".rs:"), "{name}: {}", violation.signature);
+            for step in &violation.source {
+                let number: usize = step.strip_prefix("operation ").unwrap().parse().unwrap();
+                assert!((1..=steps).contains(&number), "{name}: {step}");
+            }
+        }
+    }
+}
+
+/// A file replaced without a sync, in steps that are numbered across a reopening.
+const UNSYNCED: &str = "
+name = 'unsynced'
+guards = 'A file replaced by rename is the old one or the new one.'
+subject = 'protocol'
+models = { posix = 'violated' }
+ops = '''
+create file
+append file \"old\"
+begin
+reopen
+create file.new
+append file.new \"new\"
+rename file.new file
+'''
+requires = '''
+always: file is \"old\" | \"new\"
+'''
+";
+
+#[test]
+fn the_story_and_the_advice_number_steps_alike() {
+    let scenario = Scenario::parse("unsynced", UNSYNCED).unwrap();
+    let subject = Protocol::from_options(&scenario.factory_options(), None).unwrap();
+    let violation = explored(&scenario, "posix").violations.into_iter().next().unwrap();
+    assert_eq!(violation.source, ["operation 6"]);
+    let lines = scenario.expand("unsynced").unwrap().lines;
+    let settings = Settings::new("unsynced", Model::by_name("posix").unwrap());
+    let advice = advise::advise(&*subject, &lines, &lines, &settings, &violation).unwrap().unwrap();
+    assert_eq!(
+        advice.to_string(),
+        "sync the file after the write at operation 6 (file.new), before the rename at operation 7: 1 sync more in this \
+         workload"
+    );
+}
+
+#[test]
+fn the_audit_of_a_protocol_judges_each_step_by_itself() {
+    let scenario = protocols().into_iter().find(|scenario| scenario.name == "alice-boltdb-fixed").unwrap();
+    let subject = Protocol::from_options(&scenario.factory_options(), None).unwrap();
+    let lines = scenario.expand(&scenario.name).unwrap().lines;
+    let settings = Settings::new(scenario.name.as_str(), Model::by_name("posix").unwrap());
+    let job = |name| Job { name, subject: &*subject, lines: &lines, settings: settings.clone() };
+    let audited = advise::audit(&[job("first"), job("second")], &Action::is_sync, &mut |_| {}).unwrap();
+    let needed = |audited: &Audited| match audited.judgement {
+        Judgement::LoadBearing { .. } => true,
+        Judgement::Redundant { .. } => false,
+        Judgement::Unknown => panic!("{audited:?}"),
+    };
+    for name in ["first", "second"] {
+        let own = audited.iter().filter(|audited| audited.job.as_deref() == Some(name));
+        let judged: Vec<(String, bool)> = own.map(|a| (a.site.to_string(), needed(a))).collect();
+        let step = |number: usize| lines[number - 1].as_str();
+        let expected = [
+            ("directory sync at operation 1", false),
+            ("file sync at operation 5", false),
+            ("directory sync at operation 6", true),
+            ("file sync at operation 8", false),
+            ("file sync at operation 10", true),
+        ];
+        assert_eq!(judged, expected.map(|(site, needed)| (site.to_string(), needed)));
+        assert_eq!((step(6), step(10)), ("sync_dir .", "fdatasync my.db"));
     }
 }
 

@@ -80,7 +80,7 @@ fn audit() -> Vec<Audited> {
 fn a_store_without_any_one_of_its_syncs_and_renames_is_caught_or_known_to_be_no_worse() {
     let mut counts = (0, 0);
     for Audited { site, judgement, .. } in audit() {
-        let source = site.source();
+        let source = site.origin.to_string();
         let (file, text) = line(&source);
         let lines = if site.action.is_sync() { &REDUNDANT[..] } else { &REDUNDANT_RENAMES };
         let known = lines.iter().any(|(path, said)| file.starts_with(path) && text.contains(said));

@@ -59,7 +59,10 @@ struct Row {
 impl Row {
     fn new(audited: &Audited) -> Row {
         let row = Row {
-            source: audited.site.source(),
+            source: match &audited.job {
+                Some(job) => format!("{} of {job}", audited.site.origin),
+                None => audited.site.origin.to_string(),
+            },
             call: audited.site.action.to_string(),
             calls: audited.calls,
             verdict: "unknown",
@@ -114,7 +117,7 @@ pub(crate) fn audit(registry: &Registry, flags: &AuditFlags, common: &CommonFlag
     let models = Models::new(std::slice::from_ref(&flags.model))?;
     let mut selected = select(registry, &flags.names, &models, None)?;
     let all = flags.names.is_empty();
-    // Steps of a bare protocol have no source lines.
+    // The steps of a bare protocol are no part of a store: audited if it is named.
     let is_usual =
         |scenario: &Scenario| scenario.subject != "protocol" && scenario.faults.is_empty() && !scenario.sweep;
     selected.retain(|item| item.bug.is_none() && holds(item) && (!all || is_usual(&item.scenario)));
@@ -150,10 +153,11 @@ pub(crate) fn audit(registry: &Registry, flags: &AuditFlags, common: &CommonFlag
     let audited = advise::audit(&jobs, &wanted, &mut tell).map_err(|e| CliError::usage(e.message))?;
     failed?;
     let rows: Vec<Row> = audited.iter().map(Row::new).collect();
+    let place = if audited.iter().all(|a| a.job.is_none()) { "source line" } else { "place" };
     let judged = |verdict: &str| rows.iter().filter(|row| row.verdict == verdict).count();
     out.line(format!(
         "{} under {}, {}: {} load-bearing, {} redundant, {} unknown",
-        count(rows.len() as u64, "source line"),
+        count(rows.len() as u64, place),
         flags.model,
         count(jobs.len() as u64, "workload"),
         judged("load-bearing"),

@@ -1,10 +1,10 @@
-//! Which of a subject's calls matter: each is left out, one source line after the other, and what it was for
-//! shows in what goes wrong.
+//! Which of a subject's calls matter: each is left out, one place after the other, and what it was for shows in
+//! what goes wrong.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Action, Edit, Plan, Site, explore};
+use super::{Action, Edit, Origin, Plan, Site, explore};
 use crate::explore::Settings;
 use crate::report::Violation;
 use crate::subject::{AnySubject, LineError};
@@ -42,11 +42,13 @@ pub enum Judgement {
     Unknown,
 }
 
-/// A source line and what was found about it.
+/// A place and what was found about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audited {
-    /// The line.
+    /// The place.
     pub site: Site,
+    /// The workload that the place is an operation of, if it is one.
+    pub job: Option<String>,
     /// Calls that the workloads make there, recoveries from crashes apart.
     pub calls: u64,
     /// The judgement.
@@ -66,25 +68,28 @@ pub fn audit(
     wanted: &dyn Fn(Action) -> bool,
     told: &mut dyn FnMut(&Audited),
 ) -> Result<Vec<Audited>, LineError> {
-    let mut uses: BTreeMap<Site, (u64, Vec<Use>)> = BTreeMap::new();
+    // Operations of the same number are not the same place in different workloads.
+    let mut uses: BTreeMap<(Option<usize>, Site), (u64, Vec<Use>)> = BTreeMap::new();
     for (index, job) in jobs.iter().enumerate() {
         let log = Arc::new(Plan::logging(Vec::new()));
         job.subject.run_plainly(job.lines, &log)?;
         let plan = Arc::new(Plan::collecting(Vec::new()));
         let explored = job.subject.explore_with(job.lines, &job.settings, &plan)?;
         for site in plan.sites().into_iter().filter(|site| wanted(site.action)) {
-            let (calls, users) = uses.entry(site).or_default();
+            let own_job = matches!(site.origin, Origin::Operation(_)).then_some(index);
+            let (calls, users) = uses.entry((own_job, site)).or_default();
             let own = log.entries()[..log.workload().0].iter().filter(|entry| entry.site == site).count();
             *calls += own as u64;
             users.push(Use { job: index, recoveries: explored.recoveries });
         }
     }
     let mut audited = Vec::new();
-    for (site, (calls, mut users)) in uses {
+    for ((own_job, site), (calls, mut users)) in uses {
         // The cheapest first: most calls are needed soon.
         users.sort_by_key(|user| (user.recoveries, user.job));
         let judgement = judge(jobs, site, &users)?;
-        let result = Audited { site, calls, judgement };
+        let job = own_job.map(|index| jobs[index].name.to_string());
+        let result = Audited { site, job, calls, judgement };
         told(&result);
         audited.push(result);
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use unplug_vfs::Vfs;
 
@@ -16,6 +17,13 @@ pub(crate) struct Edited<'a, S> {
     plan: Arc<Plan>,
 }
 
+/// Its running store.
+pub(crate) struct EditedStore<T> {
+    store: T,
+    /// The operation that calls belong to, 0 where they go by source line.
+    operation: Arc<AtomicU32>,
+}
+
 impl<'a, S: Subject> Edited<'a, S> {
     pub fn new(subject: &'a S, plan: Arc<Plan>) -> Edited<'a, S> {
         Edited { subject, plan }
@@ -25,7 +33,7 @@ impl<'a, S: Subject> Edited<'a, S> {
 impl<S: Subject> Subject for Edited<'_, S> {
     type Op = S::Op;
     type State = S::State;
-    type Store = S::Store;
+    type Store = EditedStore<S::Store>;
 
     fn parse_op(&self, line: &str) -> Result<S::Op, String> {
         self.subject.parse_op(line)
@@ -35,20 +43,29 @@ impl<S: Subject> Subject for Edited<'_, S> {
         self.subject.check_steps(steps)
     }
 
-    fn open(&self, vfs: Arc<dyn Vfs>, root: &Path) -> Result<S::Store, SubjectError> {
-        self.subject.open(Arc::new(EditedVfs::new(vfs, self.plan.clone())), root)
+    fn open(&self, vfs: Arc<dyn Vfs>, root: &Path) -> Result<Self::Store, SubjectError> {
+        let operation = Arc::new(AtomicU32::new(0));
+        let vfs = EditedVfs::new(vfs, self.plan.clone(), operation.clone());
+        Ok(EditedStore { store: self.subject.open(Arc::new(vfs), root)?, operation })
     }
 
-    fn execute(&self, store: &mut S::Store, op: &S::Op) -> Outcome {
-        self.subject.execute(store, op)
+    fn execute(&self, store: &mut Self::Store, op: &S::Op) -> Outcome {
+        self.subject.execute(&mut store.store, op)
     }
 
-    fn read(&self, store: &mut S::Store) -> Result<S::State, SubjectError> {
-        self.subject.read(store)
+    fn execute_numbered(&self, store: &mut Self::Store, number: u32, op: &S::Op) -> Outcome {
+        if self.subject.calls_by_operation() {
+            store.operation.store(number, Ordering::Relaxed);
+        }
+        self.subject.execute_numbered(&mut store.store, number, op)
     }
 
-    fn close(&self, store: S::Store) -> Result<(), SubjectError> {
-        self.subject.close(store)
+    fn read(&self, store: &mut Self::Store) -> Result<S::State, SubjectError> {
+        self.subject.read(&mut store.store)
+    }
+
+    fn close(&self, store: Self::Store) -> Result<(), SubjectError> {
+        self.subject.close(store.store)
     }
 
     fn initial_state(&self) -> S::State {
@@ -65,6 +82,10 @@ impl<S: Subject> Subject for Edited<'_, S> {
 
     fn failure(&self, model: &S::State, got: &S::State) -> Option<Failure> {
         self.subject.failure(model, got)
+    }
+
+    fn calls_by_operation(&self) -> bool {
+        self.subject.calls_by_operation()
     }
 
     fn diff(&self, allowed: &S::State, got: &S::State) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! A place in the subject's source that makes a file-system call.
+//! A place that makes a file-system call.
 
 use std::fmt;
 use std::panic::Location;
@@ -60,32 +60,47 @@ impl fmt::Display for Action {
     }
 }
 
-/// A source line of the subject and what its call does. Calls that helpers make count as their callers' if the
-/// helpers are `#[track_caller]`.
+/// Where a call is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Site {
-    /// The source file.
-    pub file: &'static str,
-    /// The line, from 1.
-    pub line: u32,
-    /// What the call does.
-    pub action: Action,
+pub enum Origin {
+    /// A source line of the subject. Calls that helpers make count as their callers' if the helpers are
+    /// `#[track_caller]`.
+    Source {
+        /// The source file.
+        file: &'static str,
+        /// The line, from 1.
+        line: u32,
+    },
+    /// An operation of the workload, from 1: of a subject whose operations are calls.
+    Operation(u32),
 }
 
-impl Site {
-    /// The site of a call.
-    pub fn new(action: Action, location: &'static Location<'static>) -> Site {
-        Site { file: location.file(), line: location.line(), action }
+impl From<&'static Location<'static>> for Origin {
+    fn from(location: &'static Location<'static>) -> Origin {
+        Origin::Source { file: location.file(), line: location.line() }
     }
+}
 
-    /// `file:line`.
-    pub fn source(&self) -> String {
-        format!("{}:{}", self.file, self.line)
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Source { file, line } => write!(f, "{file}:{line}"),
+            Origin::Operation(number) => write!(f, "operation {number}"),
+        }
     }
+}
+
+/// A place that makes calls, and what they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Site {
+    /// The place.
+    pub origin: Origin,
+    /// What a call there does.
+    pub action: Action,
 }
 
 impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}:{}", self.action, self.file, self.line)
+        write!(f, "{} at {}", self.action, self.origin)
     }
 }

@@ -5,24 +5,35 @@ use std::io;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use unplug_vfs::{DirEntry, Metadata, OpenOptions, Vfs, VfsFile, VfsLock};
 
-use super::{Action, Place, Plan, Site, Target};
+use super::{Action, Origin, Place, Plan, Site, Target};
 use crate::fuzz::Step;
 
 /// The file system with the changes.
 pub(crate) struct EditedVfs {
     inner: Arc<dyn Vfs>,
     plan: Arc<Plan>,
+    operation: Arc<AtomicU32>,
     last: Arc<Step>,
 }
 
+/// Where a call is made.
+fn site(operation: &AtomicU32, action: Action, location: &'static Location<'static>) -> Site {
+    let origin = match operation.load(Ordering::Relaxed) {
+        0 => Origin::from(location),
+        number => Origin::Operation(number),
+    };
+    Site { origin, action }
+}
+
 impl EditedVfs {
-    /// Puts a plan between a subject and a file system.
-    pub fn new(inner: Arc<dyn Vfs>, plan: Arc<Plan>) -> EditedVfs {
-        EditedVfs { inner, plan, last: Arc::default() }
+    /// Puts a plan between a subject and a file system. Calls belong to the operation with the number that
+    /// `operation` has; where that is 0, to their source line.
+    pub fn new(inner: Arc<dyn Vfs>, plan: Arc<Plan>, operation: Arc<AtomicU32>) -> EditedVfs {
+        EditedVfs { inner, plan, operation, last: Arc::default() }
     }
 
     /// Further syncs of what a path leads to.
@@ -70,7 +81,7 @@ fn parent(path: &Path) -> &Path {
 macro_rules! named {
     ($self:ident, $action:ident, $path:ident, $call:expr) => {{
         let location = Location::caller();
-        let site = Site::new(Action::$action, location);
+        let site = site(&$self.operation, Action::$action, location);
         $self.plan.note(site, $path);
         if $self.plan.drops(site) {
             return Ok(());
@@ -87,7 +98,7 @@ impl Vfs for EditedVfs {
     fn open(&self, path: &Path, options: OpenOptions) -> io::Result<Box<dyn VfsFile>> {
         let location = Location::caller();
         let creates = options.create || options.create_new || options.truncate;
-        let site = Site::new(Action::Create, location);
+        let site = site(&self.operation, Action::Create, location);
         if creates {
             self.plan.note(site, path);
             self.sync(site, Place::Before, path, None)?;
@@ -99,12 +110,13 @@ impl Vfs for EditedVfs {
             self.sync(site, Place::After, path, None)?;
         }
         let (vfs, plan, last) = (self.inner.clone(), self.plan.clone(), self.last.clone());
-        Ok(Box::new(EditedFile { inner, path: path.to_path_buf(), vfs, plan, last }))
+        let (path, operation) = (path.to_path_buf(), self.operation.clone());
+        Ok(Box::new(EditedFile { inner, path, vfs, plan, operation, last }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let location = Location::caller();
-        let site = Site::new(Action::Rename, location);
+        let site = site(&self.operation, Action::Rename, location);
         self.plan.note(site, from);
         if self.plan.drops(site) {
             return Ok(());
@@ -146,7 +158,7 @@ impl Vfs for EditedVfs {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let location = Location::caller();
-        let site = Site::new(Action::SyncDir, location);
+        let site = site(&self.operation, Action::SyncDir, location);
         self.plan.note(site, path);
         if self.plan.drops(site) {
             return Ok(());
@@ -168,6 +180,7 @@ struct EditedFile {
     path: PathBuf,
     vfs: Arc<dyn Vfs>,
     plan: Arc<Plan>,
+    operation: Arc<AtomicU32>,
     last: Arc<Step>,
 }
 
@@ -194,7 +207,7 @@ impl EditedFile {
 macro_rules! content {
     ($self:ident, $action:ident, $call:expr) => {{
         let location = Location::caller();
-        let site = Site::new(Action::$action, location);
+        let site = site(&$self.operation, Action::$action, location);
         $self.plan.note(site, &$self.path);
         $self.sync(site, Place::Before)?;
         let result = $call;
@@ -208,7 +221,7 @@ macro_rules! content {
 macro_rules! synced {
     ($self:ident, $call:expr) => {{
         let location = Location::caller();
-        let site = Site::new(Action::SyncFile, location);
+        let site = site(&$self.operation, Action::SyncFile, location);
         $self.plan.note(site, &$self.path);
         if $self.plan.drops(site) {
             return Ok(());

@@ -3,22 +3,43 @@
 mod order;
 mod paths;
 
-use std::panic::Location;
-
 use crate::disk::{Bounds, CellKey, CrashedLayer, Narrowing, Value, World};
 use crate::trace::{Call, EventKind, Mark, Pos, Trace};
 pub use paths::Paths;
+
+/// How operations and the calls that they made are named.
+pub struct Names<'a> {
+    /// Prints operation number `op` of a process.
+    pub op_line: &'a dyn Fn(usize, u32) -> String,
+    /// Whether calls go by the operation that made them, not by source line.
+    pub by_operation: bool,
+}
+
+impl Names<'_> {
+    /// Where the call at `at` was made: a source line, or an operation of the workload.
+    fn site(&self, trace: &Trace, at: Pos) -> String {
+        if !self.by_operation {
+            let source = trace.events[at as usize].source;
+            return source.map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
+        }
+        let op = trace.events[..at as usize].iter().rev().find_map(|event| match event.kind {
+            EventKind::Mark(Mark::Issued { op }) => Some(op),
+            _ => None,
+        });
+        op.map(|op| format!("operation {op}")).unwrap_or_default()
+    }
+}
 
 /// What there is to tell.
 pub struct Told {
     /// The lines.
     pub lines: Vec<String>,
-    /// Source lines of the calls that matter: those of which something was lost.
+    /// Where the calls that matter were made: those of which something was lost.
     pub source: Vec<String>,
     /// What the subject relied on and did not have, in a sentence.
     pub order: Option<String>,
-    /// Equal for findings that are the same bug: the check, and the pair of updates that went wrong with their
-    /// source lines.
+    /// Equal for findings that are the same bug: the check, and the pair of updates that went wrong with where
+    /// they were made.
     pub signature: String,
 }
 
@@ -26,15 +47,14 @@ pub struct Told {
 const UPDATES_SHOWN_MAX: usize = 16;
 
 /// Tells of the crashes of `world` at `positions`, given what was decided and which check failed; `killed_at`
-/// is where in the first layer a process was killed whose successor went on. `op_line` prints operation number
-/// `op` of a process.
+/// is where in the first layer a process was killed whose successor went on.
 pub fn tell(
     check: &str,
     world: &World,
     decided: &[Narrowing],
     positions: &[Pos],
     killed_at: Option<Pos>,
-    op_line: &dyn Fn(usize, u32) -> String,
+    names: &Names<'_>,
 ) -> Told {
     let mut bounds = world.final_bounds(decided);
     let mut told = Told { lines: Vec::new(), source: Vec::new(), order: None, signature: check.to_string() };
@@ -43,38 +63,38 @@ pub fn tell(
     let mut paths = Paths::default();
     if let (Some(killed), Some(layer)) = (killed_at, world.layers.first()) {
         let trace = &layer.recording.trace;
-        told.lines.push(format!("the process is killed {}", when(0, trace, killed, op_line)));
+        told.lines.push(format!("the process is killed {}", when(0, trace, killed, names)));
         if positions == [killed] {
             return told;
         }
     }
     for (index, (layer, at)) in world.layers.iter().zip(positions).enumerate() {
         let trace = &layer.recording.trace;
-        let names = paths.clone().after(trace, *at);
+        let paths_then = paths.clone().after(trace, *at);
         let process = index + usize::from(killed_at.is_some());
-        told.lines.push(headline(process, world.layers.len(), trace, *at, &names, op_line));
-        let updates = updates(world, index, layer, &mut bounds, *at, &mut paths);
+        told.lines.push(headline(process, world.layers.len(), trace, *at, &paths_then, names));
+        let updates = updates(world, index, layer, &mut bounds, *at, &mut paths, names);
         let undone: Vec<&Update> = updates.iter().filter(|u| u.fate != Fate::Durable).collect();
         let hidden = undone.len().saturating_sub(UPDATES_SHOWN_MAX);
         if hidden > 0 {
             told.lines.push(format!("  ({hidden} earlier updates that were not durable either)"));
         }
         let width = undone[hidden..].iter().map(|u| u.what.chars().count()).max().unwrap_or(0);
-        for Update { fate, what, source, .. } in undone[hidden..].iter().copied() {
-            told.lines.push(format!("  {:<9} {what:<width$}  {source}", fate.word()));
+        for Update { fate, what, site, .. } in undone[hidden..].iter().copied() {
+            told.lines.push(format!("  {:<9} {what:<width$}  {site}", fate.word()));
         }
         all_there &= undone.iter().all(|u| u.fate == Fate::Persisted);
         for update in &undone {
-            if matches!(update.fate, Fate::Lost | Fate::Torn) && !told.source.contains(&update.source) {
-                told.source.push(update.source.clone());
+            if matches!(update.fate, Fate::Lost | Fate::Torn) && !told.source.contains(&update.site) {
+                told.source.push(update.site.clone());
             }
         }
         let promise = promised(trace, *at);
-        let found = order::broken(check, &updates, promise, &|op| op_line(process, op));
+        let found = order::broken(check, &updates, promise, &|op| (names.op_line)(process, op));
         // The last crash is the one that showed it, unless it lost nothing.
         pair = found.or(pair);
         if pair.is_none() && index + 1 == world.layers.len() {
-            pair = order::too_early(check, &updates, trace, *at, paths.clone());
+            pair = order::too_early(check, &updates, trace, *at, paths.clone(), names);
         }
     }
     if !told.source.is_empty() {
@@ -99,39 +119,36 @@ fn promised(trace: &Trace, at: Pos) -> Option<(Pos, u32)> {
     })
 }
 
-fn headline(
-    index: usize,
-    layers: usize,
-    trace: &Trace,
-    at: Pos,
-    paths: &Paths,
-    op_line: &dyn Fn(usize, u32) -> String,
-) -> String {
+fn headline(index: usize, layers: usize, trace: &Trace, at: Pos, paths: &Paths, names: &Names<'_>) -> String {
     let before = match trace.events.get(at as usize) {
         Some(event) => match &event.kind {
             EventKind::Call(call) => {
-                format!("just before {}{}", describe(call, paths), place(event.source))
+                let place = match names.site(trace, at) {
+                    site if names.by_operation || site.is_empty() => String::new(),
+                    site => format!(" at {site}"),
+                };
+                format!("just before {}{place}", describe(call, paths))
             }
             EventKind::Mark(_) => "between two calls".to_string(),
         },
         None => "at the end".to_string(),
     };
-    let when = when(index, trace, at, op_line);
+    let when = when(index, trace, at, names);
     let crash = if layers == 1 { "power loss".to_string() } else { format!("power loss {}", index + 1) };
     format!("{crash} {when}, {before}")
 }
 
 /// Which operation of process number `index` was the last before `at`, in words.
-fn when(index: usize, trace: &Trace, at: Pos, op_line: &dyn Fn(usize, u32) -> String) -> String {
+fn when(index: usize, trace: &Trace, at: Pos, names: &Names<'_>) -> String {
     let opening = if index == 0 { "while opening the store" } else { "during recovery" };
     let mut when = opening.to_string();
     for event in &trace.events[..at as usize] {
         match event.kind {
             EventKind::Mark(Mark::Issued { op }) => {
-                when = format!("in operation {op}: {}", op_line(index, op));
+                when = format!("in operation {op}: {}", (names.op_line)(index, op));
             }
             EventKind::Mark(Mark::Acknowledged { op, .. } | Mark::Refused { op } | Mark::Unknown { op }) => {
-                when = format!("after operation {op}: {}", op_line(index, op));
+                when = format!("after operation {op}: {}", (names.op_line)(index, op));
             }
             EventKind::Mark(Mark::Recovered) => when = "after recovery".to_string(),
             EventKind::Call(_) => {}
@@ -172,7 +189,7 @@ struct Update {
     /// The same as a noun: what did or did not reach the disk.
     noun: String,
     call: Call,
-    source: String,
+    site: String,
 }
 
 /// The updates of a layer before a crash at `at`, with their fate.
@@ -183,6 +200,7 @@ fn updates(
     bounds: &mut Bounds,
     at: Pos,
     paths: &mut Paths,
+    names: &Names<'_>,
 ) -> Vec<Update> {
     let recording = &layer.recording;
     let changes = recording.updates();
@@ -220,9 +238,9 @@ fn updates(
         }
         let Some(fate) = combine(&fates) else { continue };
         let note = if fate == Fate::Torn && size_survived { " (the size is there)" } else { "" };
-        let (what, source) = (format!("{what}{note}"), source(event.source));
+        let (what, site) = (format!("{what}{note}"), names.site(&recording.trace, position));
         let only_size = size_survived && !data_survived;
-        found.push(Update { at: position, fate, only_size, what, noun, call: call.clone(), source });
+        found.push(Update { at: position, fate, only_size, what, noun, call: call.clone(), site });
     }
     found
 }
@@ -239,14 +257,6 @@ fn combine(fates: &[Fate]) -> Option<Fate> {
         (false, false) if has(Fate::Either) => Fate::Either,
         (false, false) => Fate::Durable,
     })
-}
-
-fn source(location: Option<&'static Location<'static>>) -> String {
-    location.map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default()
-}
-
-fn place(location: Option<&'static Location<'static>>) -> String {
-    location.map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default()
 }
 
 /// A call in words, with the paths that its inodes have before it.

@@ -1,14 +1,14 @@
 //! The order that a subject relied on and did not have, from the pair of updates that went wrong: a later one
 //! that is on the disk, and an earlier one that is not.
 
-use super::{Fate, Paths, Update};
+use super::{Fate, Names, Paths, Update};
 use crate::trace::{Call, EventKind, Inode, Pos, Trace};
 
 /// What is not there.
 pub(super) struct Broken {
     /// In words.
     pub sentence: String,
-    /// The pair, by kind and source line.
+    /// The pair, by kind and where it was made.
     pub signature: String,
 }
 
@@ -137,17 +137,18 @@ pub(super) fn too_early(
     trace: &Trace,
     at: Pos,
     mut paths: Paths,
+    names: &Names<'_>,
 ) -> Option<Broken> {
     if !matches!(check, "durability" | "epoch" | "liveness") {
         return None;
     }
     let early = updates.iter().rfind(|u| matches!(u.call, Call::Remove { .. } | Call::Rename { .. }))?;
-    let behind = trace.events[at as usize..].iter();
-    let late = behind.into_iter().find_map(|event| {
+    let behind = (at..).zip(&trace.events[at as usize..]);
+    let late = behind.into_iter().find_map(|(at, event)| {
         let EventKind::Call(call) = &event.kind else { return None };
         let noun = noun(call, &paths);
         paths.apply(call);
-        named_by(call).is_some().then(|| (noun, format!("{} {}", verb(call), super::source(event.source))))
+        named_by(call).is_some().then(|| (noun, format!("{} {}", verb(call), names.site(trace, at))))
     });
     let (noun, signature) = late?;
     Some(Broken {
@@ -157,7 +158,7 @@ pub(super) fn too_early(
 }
 
 fn key(update: &Update) -> String {
-    format!("{} {}", verb(&update.call), update.source)
+    format!("{} {}", verb(&update.call), update.site)
 }
 
 /// The file that a call changes the content or the length of.

@@ -136,7 +136,7 @@ pub(super) fn confirm<S: Subject>(
         &found.decided,
         &found.positions,
         found.killed_at,
-        &op_line,
+        &explain::Names { op_line: &op_line, by_operation: subject.calls_by_operation() },
     );
     let mut story = told.lines;
     story.push(format!("{}: {}", found.failure.check, found.failure.summary));

@@ -17,9 +17,9 @@ pub(crate) fn run_plainly<S: Subject>(subject: &S, steps: &[Step<S::Op>], end: &
     let fs = MemFs::new();
     let vfs = || -> Arc<dyn Vfs> { Arc::new(fs.clone()) };
     let Ok((mut store, _)) = recover(subject, vfs()) else { return end() };
-    for step in steps {
+    for (number, step) in (1..).zip(steps) {
         let flow = if let Step::Do(op) = step {
-            match guarded(|| subject.execute(&mut store, op)) {
+            match guarded(|| subject.execute_numbered(&mut store, number, op)) {
                 Ok(_) => ControlFlow::Continue(store),
                 Err(_) => ControlFlow::Break(()),
             }

@@ -70,7 +70,7 @@ pub fn go_on<S: Subject>(
     for (number, step) in (1..).zip(ops) {
         let Step::Do(op) = step else { continue };
         disk.mark(Mark::Issued { op: number });
-        let outcome = guarded(|| subject.execute(store, op)).map_err(Unwound::into_end)?;
+        let outcome = guarded(|| subject.execute_numbered(store, number, op)).map_err(Unwound::into_end)?;
         disk.mark(end_mark(number, &outcome));
         outcomes.push(outcome);
     }
@@ -195,7 +195,7 @@ impl<S: Subject> Runner<'_, S> {
         let Some(store) = &mut self.store else {
             return Ok(Outcome::Refused("the store is not open".to_string()));
         };
-        let outcome = guarded(|| self.subject.execute(store, op));
+        let outcome = guarded(|| self.subject.execute_numbered(store, number, op));
         let outcome = outcome.map_err(|unwound| (number, unwound.into_end()))?;
         if let (true, Outcome::Refused(why) | Outcome::Unknown(why)) = (self.lifted, &outcome)
             && self.disk.lacked_only_space()

@@ -128,7 +128,7 @@ pub struct Violation {
     pub models: Vec<String>,
     /// Equal for findings that are the same bug.
     pub signature: String,
-    /// Source lines of the calls that matter, `file:line`.
+    /// Where the calls that matter were made: source lines, `file:line`, or `operation N` of a bare protocol.
     pub source: Vec<String>,
     /// Shows it again: `unplug repro TOKEN`.
     pub token: String,

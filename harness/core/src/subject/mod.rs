@@ -57,6 +57,13 @@ pub trait Subject: Send + Sync {
     /// Runs one operation.
     fn execute(&self, store: &mut Self::Store, op: &Self::Op) -> Outcome;
 
+    /// Runs operation `number` of a workload, from 1, reopenings counted: for wrappers that tell operations apart.
+    #[doc(hidden)]
+    fn execute_numbered(&self, store: &mut Self::Store, number: u32, op: &Self::Op) -> Outcome {
+        let _ = number;
+        self.execute(store, op)
+    }
+
     /// Reads everything the store holds.
     fn read(&self, store: &mut Self::Store) -> Result<Self::State, SubjectError>;
 
@@ -83,6 +90,12 @@ pub trait Subject: Send + Sync {
     fn failure(&self, model: &Self::State, got: &Self::State) -> Option<Failure> {
         let _ = (model, got);
         None
+    }
+
+    /// Whether stories should tell which operation made a call, not which source line did: where an operation
+    /// is a call, its line says more. By default the source line.
+    fn calls_by_operation(&self) -> bool {
+        false
     }
 
     /// Lines that show how `got` differs from `allowed`, for people.

@@ -256,6 +256,10 @@ impl Subject for Protocol {
         self.broken(promised, got).next().is_none()
     }
 
+    fn calls_by_operation(&self) -> bool {
+        true
+    }
+
     fn failure(&self, promised: &ProtocolState, got: &ProtocolState) -> Option<Failure> {
         let mut broken = self.broken(promised, got).peekable();
         let summary = format!("`{}` does not hold", broken.peek()?.0);
