@@ -95,6 +95,22 @@ fn an_interrupted_campaign_tells_what_it_has_and_goes_on_later() {
 }
 
 #[test]
+fn a_campaign_goes_on_past_more_states_than_a_floating_point_number_holds() {
+    let tmp = tempfile::tempdir().unwrap();
+    let corpus = as_str(tmp.path());
+    expect(0, &["--cases", "1", "--corpus", corpus]);
+    let path = tmp.path().join("state.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let many =
+        |line: &str| if line.contains("states_log2") { "\"states_log2\": 1200.0," } else { line }.to_string();
+    fs::write(&path, text.lines().map(many).collect::<Vec<_>>().join("\n")).unwrap();
+    for cases in ["2", "3"] {
+        let text = expect(0, &["--cases", cases, "--corpus", corpus]);
+        assert!(text.contains("\n2^1200 states, "), "{text}");
+    }
+}
+
+#[test]
 fn a_killed_campaign_goes_on_from_what_it_wrote_last() {
     let tmp = tempfile::tempdir().unwrap();
     let (corpus, whole) = (tmp.path().join("corpus"), tmp.path().join("whole"));

@@ -327,7 +327,7 @@ fn summary(
     }
     out.line(format!(
         "2^{:.0} states, {}, corpus of {}",
-        totals.states.max(1.0).log2(),
+        totals.states_log2,
         count(campaign.behaviours.len() as u64, "behaviour"),
         campaign.corpus.len()
     ))?;

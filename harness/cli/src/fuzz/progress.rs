@@ -47,7 +47,7 @@ impl FuzzProgress for Line {
             totals.cases,
             totals.recoveries,
             totals.crash_points,
-            totals.states.max(1.0).log2()
+            totals.states_log2
         ));
         self.bar.tick();
     }

@@ -13,7 +13,7 @@ use super::case::{case, digest, scenario};
 use crate::error::CliError;
 
 const FILE: &str = "state.json";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// `state.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,7 +26,8 @@ pub(super) struct State {
     crash_points: u64,
     exhausted: u64,
     recoveries: u64,
-    states: f64,
+    #[serde(default)] // so that another format is told as such
+    states_log2: f64,
     violating: u64,
     /// Scenario files of this directory, in order.
     corpus: Vec<String>,
@@ -65,8 +66,8 @@ impl State {
 
     /// Goes on from here.
     pub fn resume(self, dir: &Path, campaign: &mut Campaign<'_>) -> Result<(), CliError> {
-        let State { cases, crash_points, exhausted, recoveries, states, violating, .. } = self;
-        campaign.totals = Totals { cases, crash_points, exhausted, recoveries, states, violating };
+        let State { cases, crash_points, exhausted, recoveries, states_log2, violating, .. } = self;
+        campaign.totals = Totals { cases, crash_points, exhausted, recoveries, states_log2, violating };
         campaign.behaviours = self.behaviours;
         campaign.known = self.known;
         campaign.corpus_in_use = self.corpus_in_use;
@@ -102,7 +103,7 @@ impl State {
         }
         let mut known = campaign.known.clone();
         known.extend(campaign.findings.iter().map(|finding| (finding.cause.clone(), finding.count)));
-        let Totals { cases, crash_points, exhausted, recoveries, states, violating } = campaign.totals;
+        let Totals { cases, crash_points, exhausted, recoveries, states_log2, violating } = campaign.totals;
         let state = State {
             format: FORMAT,
             subject: subject.to_string(),
@@ -112,7 +113,7 @@ impl State {
             crash_points,
             exhausted,
             recoveries,
-            states,
+            states_log2,
             violating,
             corpus,
             corpus_in_use: campaign.corpus_in_use,

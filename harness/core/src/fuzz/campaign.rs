@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{Behaviour, Generator, Random};
 use crate::advise::{Advice, Plan, advise};
 use crate::explore::{Exploration, Progress, Settings};
-use crate::model::Model;
+use crate::model::{Model, log2_sum};
 use crate::report::Violation;
 use crate::shrink::{Build, Case, EXPLORATIONS_MAX, Shrunk, shrink};
 
@@ -53,8 +53,8 @@ pub struct Totals {
     pub exhausted: u64,
     /// Opens of the subject.
     pub recoveries: u64,
-    /// The sum of the numbers of legal states, as far as a floating-point number can tell.
-    pub states: f64,
+    /// log2 of the sum of the numbers of legal states, which a floating-point number may be too small for.
+    pub states_log2: f64,
     /// Cases that showed a violation.
     pub violating: u64,
 }
@@ -280,7 +280,8 @@ impl<'a> Campaign<'a> {
         self.totals.crash_points += explored.crash_points;
         self.totals.exhausted += explored.exhausted;
         self.totals.recoveries += explored.recoveries;
-        self.totals.states += explored.states_log2.exp2();
+        let states = [self.totals.states_log2, explored.states_log2];
+        self.totals.states_log2 = log2_sum(states.into_iter());
         if let Some(message) = explored.internal_error {
             let message = format!("case {number} ({}): {message}", case.lines.join("; "));
             self.internal_error.get_or_insert(message);
