@@ -30,7 +30,9 @@ impl Model {
         let error = |line: usize, message: String| ModelError { file: file.to_string(), line, message };
         let model: Model = toml::from_str(text).map_err(|e| {
             let at = e.span().map_or(0, |span| span.start.min(text.len()));
-            error(text[..at].matches('\n').count() + 1, e.message().to_string())
+            // The only knob that is a number.
+            let message = e.message().replace("expected u32", "expected 8, 512 or 4096");
+            error(text[..at].matches('\n').count() + 1, message)
         })?;
         let line_of = |key: &str| {
             let found = text.lines().position(|line| line.trim_start().starts_with(key));
@@ -89,6 +91,8 @@ mod tests {
         let more = wrong(format!("colour = 1\n{}", text(|_| {})));
         assert!(more.starts_with("my.toml:1:") && more.contains("colour"), "{more}");
         assert!(wrong(text(|m| m.torn_unit = 100)).contains("expected 8, 512 or 4096, found 100"));
+        let word = wrong(text(|_| {}).replace("torn-unit = 512", "torn-unit = \"sector\""));
+        assert!(word.ends_with("string \"sector\", expected 8, 512 or 4096"), "{word}");
         assert!(wrong(text(|m| (m.torn_unit, m.data) = (8, Order::InOrder))).contains("whole sectors"));
         assert!(wrong(text(|m| m.name = "ext4".into())).contains("built-in"));
     }
