@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Action, Edit, Origin, Plan, Site, explore};
+use super::{Action, Edit, Plan, Site, explore};
 use crate::explore::Settings;
 use crate::report::Violation;
 use crate::subject::{AnySubject, LineError};
+use crate::trace::Origin;
 
 /// A workload that holds.
 pub struct Job<'a> {

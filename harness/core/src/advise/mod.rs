@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub use audit::{Audited, Job, Judgement, audit};
 pub(crate) use edited::Edited;
 pub use plan::{Addition, Edit, Entry, Place, Plan, Target};
-pub use site::{Action, Origin, Site};
+pub use site::{Action, Site};
 pub(crate) use vfs::EditedVfs;
 
 use crate::explore::{Exploration, Settings};

@@ -1,7 +1,8 @@
 //! A place that makes a file-system call.
 
 use std::fmt;
-use std::panic::Location;
+
+use crate::trace::Origin;
 
 /// What a call does to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,36 +58,6 @@ impl fmt::Display for Action {
             Action::SyncFile => "file sync",
             Action::SyncDir => "directory sync",
         })
-    }
-}
-
-/// Where a call is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Origin {
-    /// A source line of the subject. Calls that helpers make count as their callers' if the helpers are
-    /// `#[track_caller]`.
-    Source {
-        /// The source file.
-        file: &'static str,
-        /// The line, from 1.
-        line: u32,
-    },
-    /// An operation of the workload, from 1: of a subject whose operations are calls.
-    Operation(u32),
-}
-
-impl From<&'static Location<'static>> for Origin {
-    fn from(location: &'static Location<'static>) -> Origin {
-        Origin::Source { file: location.file(), line: location.line() }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::Source { file, line } => write!(f, "{file}:{line}"),
-            Origin::Operation(number) => write!(f, "operation {number}"),
-        }
     }
 }
 

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use unplug_vfs::{DirEntry, Metadata, OpenOptions, Vfs, VfsFile, VfsLock};
 
-use super::{Action, Origin, Place, Plan, Site, Target};
+use super::{Action, Place, Plan, Site, Target};
 use crate::fuzz::Step;
+use crate::trace::Origin;
 
 /// The file system with the changes.
 pub(crate) struct EditedVfs {

@@ -4,7 +4,7 @@ mod order;
 mod paths;
 
 use crate::disk::{Bounds, CellKey, CrashedLayer, Narrowing, Value, World};
-use crate::trace::{Call, EventKind, Mark, Pos, Trace};
+use crate::trace::{Call, EventKind, Mark, Origin, Pos, Trace};
 pub use paths::Paths;
 
 /// How operations and the calls that they made are named.
@@ -16,17 +16,20 @@ pub struct Names<'a> {
 }
 
 impl Names<'_> {
-    /// Where the call at `at` was made: a source line, or an operation of the workload.
-    fn site(&self, trace: &Trace, at: Pos) -> String {
+    /// Where the call at `at` was made.
+    fn origin(&self, trace: &Trace, at: Pos) -> Option<Origin> {
         if !self.by_operation {
-            let source = trace.events[at as usize].source;
-            return source.map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
+            return trace.events[at as usize].source.map(Origin::from);
         }
-        let op = trace.events[..at as usize].iter().rev().find_map(|event| match event.kind {
-            EventKind::Mark(Mark::Issued { op }) => Some(op),
+        trace.events[..at as usize].iter().rev().find_map(|event| match event.kind {
+            EventKind::Mark(Mark::Issued { op }) => Some(Origin::Operation(op)),
             _ => None,
-        });
-        op.map(|op| format!("operation {op}")).unwrap_or_default()
+        })
+    }
+
+    /// The same in words, or nothing.
+    fn site(&self, trace: &Trace, at: Pos) -> String {
+        self.origin(trace, at).map(|origin| origin.to_string()).unwrap_or_default()
     }
 }
 
@@ -123,9 +126,9 @@ fn headline(index: usize, layers: usize, trace: &Trace, at: Pos, paths: &Paths, 
     let before = match trace.events.get(at as usize) {
         Some(event) => match &event.kind {
             EventKind::Call(call) => {
-                let place = match names.site(trace, at) {
-                    site if names.by_operation || site.is_empty() => String::new(),
-                    site => format!(" at {site}"),
+                let place = match names.origin(trace, at) {
+                    Some(line @ Origin::Source { .. }) => format!(" at {line}"),
+                    _ => String::new(),
                 };
                 format!("just before {}{place}", describe(call, paths))
             }

@@ -70,7 +70,7 @@ pub fn go_on<S: Subject>(
     for (number, step) in (1..).zip(ops) {
         let Step::Do(op) = step else { continue };
         disk.mark(Mark::Issued { op: number });
-        let outcome = guarded(|| subject.execute_numbered(store, number, op)).map_err(Unwound::into_end)?;
+        let outcome = guarded(|| subject.execute(store, op)).map_err(Unwound::into_end)?;
         disk.mark(end_mark(number, &outcome));
         outcomes.push(outcome);
     }

@@ -227,6 +227,36 @@ pub enum EventKind {
     Mark(Mark),
 }
 
+/// Where a call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// A source line of the subject. Calls that helpers make count as their callers' if the helpers are
+    /// `#[track_caller]`.
+    Source {
+        /// The source file.
+        file: &'static str,
+        /// The line, from 1.
+        line: u32,
+    },
+    /// An operation of the workload, from 1: of a subject whose operations are calls.
+    Operation(u32),
+}
+
+impl From<&'static Location<'static>> for Origin {
+    fn from(location: &'static Location<'static>) -> Origin {
+        Origin::Source { file: location.file(), line: location.line() }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Source { file, line } => write!(f, "{file}:{line}"),
+            Origin::Operation(number) => write!(f, "operation {number}"),
+        }
+    }
+}
+
 /// One event of a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
